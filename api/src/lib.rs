@@ -1,0 +1,1 @@
+//! REST v3 at the edge: Cinder's API.

@@ -1,0 +1,1 @@
+//! Claims jobs, runs the engine, reports.

@@ -1,0 +1,29 @@
+//! Rows and queries on PostgreSQL and SQLite: free functions, connection first, one SQL text for both.
+//!
+//! Transactions have names (`Database::begin("accept backup")`). Every status change is a compare-and-set; "somebody else
+//! did it" is an answer (`false`, `None`), not an error. Knows nothing of HTTP or messages.
+
+mod config;
+mod conn;
+mod database;
+mod error;
+mod list;
+mod migrate;
+
+pub mod attachments;
+pub mod backups;
+pub mod checkpoints;
+pub mod jobs;
+pub mod metadata;
+pub mod outbox;
+pub mod quotas;
+pub mod services;
+pub mod snapshots;
+pub mod types;
+pub mod volumes;
+pub mod workers;
+
+pub use config::Config;
+pub use conn::{Conn, Row, sql};
+pub use database::{Database, Tx};
+pub use list::{Direction, Filter, ListQuery, Scope};

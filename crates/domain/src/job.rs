@@ -1,0 +1,290 @@
+//! Jobs: everything asynchronous is one, and goes one way (architecture §1).
+//!
+//! ```text
+//!             Assign                Claim                 Finish
+//!   queued ───────────▶ assigned ───────────▶ running ───────────▶ succeeded | failed | cancelled
+//!     ▲  ▲                 │                     │
+//!     │  └──── Requeue ────┘                     │        Requeue: lease lost, claim overdue, retryable failure
+//!     └─────────────────── Requeue ──────────────┘        Every Assign and Requeue raises the generation by one.
+//!     └──── Finish: cancelled or given up before it ran ──▶ cancelled | failed
+//! ```
+
+use crate::error::{Error, Kind, Result};
+use crate::ids::{BackupId, JobId, SnapshotId, VolumeId, WorkerId};
+use crate::time::Timestamp;
+use crate::volume::words;
+
+words! {
+    JobKind {
+        VolumeCreate = "volume_create",
+        VolumeDelete = "volume_delete",
+        VolumeExtend = "volume_extend",
+        VolumeManage = "volume_manage",
+        SnapshotCreate = "snapshot_create",
+        SnapshotDelete = "snapshot_delete",
+        BackupCreate = "backup_create",
+        BackupRestore = "backup_restore",
+        BackupDelete = "backup_delete",
+    }
+}
+
+words! {
+    JobState {
+        Queued = "queued",
+        Assigned = "assigned",
+        Running = "running",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+}
+
+impl JobState {
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JobEvent {
+    /// A scheduler chose a worker.
+    Assign,
+    /// The chosen worker took it.
+    Claim,
+    /// The worker is gone, never came, or reported a failure that may pass.
+    Requeue,
+    Finish(Ending),
+}
+
+impl JobState {
+    /// The state after `event`, or the refusal of an event that has no meaning here.
+    pub fn next(self, event: JobEvent) -> Result<Self> {
+        use JobState::{Assigned, Cancelled, Failed, Queued, Running, Succeeded};
+        match (self, event) {
+            (Queued, JobEvent::Assign) => Ok(Assigned),
+            (Assigned, JobEvent::Claim) => Ok(Running),
+            (Assigned | Running, JobEvent::Requeue) => Ok(Queued),
+            (Running, JobEvent::Finish(Ending::Succeeded)) => Ok(Succeeded),
+            (Queued | Assigned | Running, JobEvent::Finish(Ending::Failed)) => Ok(Failed),
+            (Queued | Assigned | Running, JobEvent::Finish(Ending::Cancelled)) => Ok(Cancelled),
+            (state, event) => Err(Error::new(Kind::Conflict, format!("job is {state}: {event:?} has no meaning"))),
+        }
+    }
+
+    /// Whether the event starts a new generation, so that all reports of the old one are refused.
+    #[must_use]
+    pub const fn raises_generation(event: JobEvent) -> bool {
+        matches!(event, JobEvent::Assign | JobEvent::Requeue)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub kind: JobKind,
+    pub state: JobState,
+    /// Who may report: only the holder of this number.
+    pub generation: i64,
+    /// How many times a worker has claimed it.
+    pub attempts: i64,
+    pub project_id: String,
+    pub subject: Subject,
+    /// Where the bytes are, once known.
+    pub pool: Option<String>,
+    pub worker_id: Option<WorkerId>,
+    pub lease_expires_at: Option<Timestamp>,
+    /// Not to be assigned before this instant (back-off after a failure).
+    pub not_before: Timestamp,
+    pub cancel_requested: bool,
+    pub progress: Progress,
+    /// The first cause of failure, for people.
+    pub error: Option<String>,
+    pub request_id: Option<String>,
+    /// W3C trace context of the request that asked for it.
+    pub traceparent: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What the job is about and what it needs to know beyond the rows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Subject {
+    VolumeCreate {
+        volume_id: VolumeId,
+    },
+    /// `keep_data`: `os-unmanage`, the bytes stay where they are.
+    VolumeDelete {
+        volume_id: VolumeId,
+        keep_data: bool,
+    },
+    VolumeExtend {
+        volume_id: VolumeId,
+        new_size_gb: i64,
+        was: crate::volume::VolumeStatus,
+    },
+    /// `source` is what the operator named: a file or block device that the pool can reach.
+    VolumeManage {
+        volume_id: VolumeId,
+        source: String,
+    },
+    SnapshotCreate {
+        snapshot_id: SnapshotId,
+        volume_id: VolumeId,
+    },
+    SnapshotDelete {
+        snapshot_id: SnapshotId,
+        volume_id: VolumeId,
+    },
+    /// `freeze`: the volume is in use, read a point-in-time copy.
+    BackupCreate {
+        backup_id: BackupId,
+        volume_id: VolumeId,
+        snapshot_id: Option<SnapshotId>,
+        freeze: bool,
+    },
+    /// `new_volume`: the target does not exist yet, the job makes it.
+    BackupRestore {
+        backup_id: BackupId,
+        volume_id: VolumeId,
+        new_volume: bool,
+    },
+    BackupDelete {
+        backup_id: BackupId,
+    },
+}
+
+impl Subject {
+    #[must_use]
+    pub const fn kind(&self) -> JobKind {
+        match self {
+            Self::VolumeCreate { .. } => JobKind::VolumeCreate,
+            Self::VolumeDelete { .. } => JobKind::VolumeDelete,
+            Self::VolumeExtend { .. } => JobKind::VolumeExtend,
+            Self::VolumeManage { .. } => JobKind::VolumeManage,
+            Self::SnapshotCreate { .. } => JobKind::SnapshotCreate,
+            Self::SnapshotDelete { .. } => JobKind::SnapshotDelete,
+            Self::BackupCreate { .. } => JobKind::BackupCreate,
+            Self::BackupRestore { .. } => JobKind::BackupRestore,
+            Self::BackupDelete { .. } => JobKind::BackupDelete,
+        }
+    }
+
+    #[must_use]
+    pub const fn volume_id(&self) -> Option<VolumeId> {
+        match self {
+            Self::VolumeCreate { volume_id }
+            | Self::VolumeDelete { volume_id, .. }
+            | Self::VolumeExtend { volume_id, .. }
+            | Self::VolumeManage { volume_id, .. }
+            | Self::SnapshotCreate { volume_id, .. }
+            | Self::SnapshotDelete { volume_id, .. }
+            | Self::BackupCreate { volume_id, .. }
+            | Self::BackupRestore { volume_id, .. } => Some(*volume_id),
+            Self::BackupDelete { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn snapshot_id(&self) -> Option<SnapshotId> {
+        match self {
+            Self::SnapshotCreate { snapshot_id, .. } | Self::SnapshotDelete { snapshot_id, .. } => Some(*snapshot_id),
+            Self::BackupCreate { snapshot_id, .. } => *snapshot_id,
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn backup_id(&self) -> Option<BackupId> {
+        match self {
+            Self::BackupCreate { backup_id, .. }
+            | Self::BackupRestore { backup_id, .. }
+            | Self::BackupDelete { backup_id } => Some(*backup_id),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes of volume handled so far; `total` 0 while unknown.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Progress {
+    pub done_bytes: i64,
+    pub total_bytes: i64,
+}
+
+/// The most times a worker may claim a job before it fails for good.
+pub const ATTEMPTS_MAX: i64 = 5;
+
+/// What becomes of a job whose worker reports `kind`, or vanished (`Kind::Unavailable`).
+#[must_use]
+pub const fn after_failure(kind: Kind, attempts: i64) -> JobEvent {
+    match kind {
+        Kind::Cancelled => JobEvent::Finish(Ending::Cancelled),
+        _ if kind.retryable() && attempts < ATTEMPTS_MAX => JobEvent::Requeue,
+        _ => JobEvent::Finish(Ending::Failed),
+    }
+}
+
+/// Seconds to wait before attempt number `attempts + 1`: 1, 2, 4 … 60.
+#[must_use]
+pub const fn retry_delay_secs(attempts: i64) -> i64 {
+    let exponent = if attempts < 1 { 0 } else { attempts - 1 };
+    if exponent >= 6 { 60 } else { 1 << exponent }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_is_decided() {
+        let events = [
+            JobEvent::Assign,
+            JobEvent::Claim,
+            JobEvent::Requeue,
+            JobEvent::Finish(Ending::Succeeded),
+            JobEvent::Finish(Ending::Failed),
+            JobEvent::Finish(Ending::Cancelled),
+        ];
+        let mut legal = Vec::new();
+        for state in JobState::ALL {
+            for event in events {
+                if let Ok(next) = state.next(event) {
+                    assert!(!state.is_terminal(), "nothing leaves {state}");
+                    legal.push((state.as_str(), next.as_str()));
+                }
+            }
+        }
+        let expected = [
+            ("queued", "assigned"),
+            ("queued", "failed"),
+            ("queued", "cancelled"),
+            ("assigned", "running"),
+            ("assigned", "queued"),
+            ("assigned", "failed"),
+            ("assigned", "cancelled"),
+            ("running", "queued"),
+            ("running", "succeeded"),
+            ("running", "failed"),
+            ("running", "cancelled"),
+        ];
+        assert_eq!(legal, expected);
+    }
+
+    #[test]
+    fn a_passing_failure_is_tried_again_a_bounded_number_of_times() {
+        assert_eq!(after_failure(Kind::Unavailable, 1), JobEvent::Requeue);
+        assert_eq!(after_failure(Kind::Unavailable, ATTEMPTS_MAX), JobEvent::Finish(Ending::Failed));
+        assert_eq!(after_failure(Kind::Damaged, 1), JobEvent::Finish(Ending::Failed));
+        assert_eq!(after_failure(Kind::Cancelled, 1), JobEvent::Finish(Ending::Cancelled));
+        assert_eq!([1, 2, 3, 9].map(retry_delay_secs), [1, 2, 4, 60]);
+    }
+}

@@ -1,0 +1,91 @@
+//! What a job's end means for the rows it was about: one table, applied by one transaction (contract §2.2–2.6).
+
+use crate::backup::BackupStatus;
+use crate::job::{Ending, Subject};
+use crate::snapshot::SnapshotStatus;
+use crate::volume::VolumeStatus;
+
+/// What happens to the volume's row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VolumeEffect {
+    Untouched,
+    Becomes(VolumeStatus),
+    /// Back to `previous_status`; the marker is what `previous_status` shows afterwards.
+    Returns {
+        marker: VolumeStatus,
+    },
+    /// The row goes and its quota with it.
+    Gone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SnapshotEffect {
+    Untouched,
+    Becomes(SnapshotStatus),
+    Gone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BackupEffect {
+    Untouched,
+    Becomes(BackupStatus),
+    Gone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effects {
+    pub volume: VolumeEffect,
+    pub snapshot: SnapshotEffect,
+    pub backup: BackupEffect,
+    /// The reason is written to the backup's `fail_reason`.
+    pub reason_to_backup: bool,
+}
+
+const NOTHING: Effects = Effects {
+    volume: VolumeEffect::Untouched,
+    snapshot: SnapshotEffect::Untouched,
+    backup: BackupEffect::Untouched,
+    reason_to_backup: false,
+};
+
+/// The effects of `ending` on the rows of `subject`.
+#[must_use]
+pub fn settle(subject: &Subject, ending: Ending) -> Effects {
+    use VolumeEffect::{Becomes, Gone, Returns};
+    let ok = matches!(ending, Ending::Succeeded);
+    let volume = |effect| Effects { volume: effect, ..NOTHING };
+    let snapshot = |effect| Effects { snapshot: effect, ..NOTHING };
+    match subject {
+        Subject::VolumeCreate { .. } if ok => volume(Becomes(VolumeStatus::Available)),
+        Subject::VolumeCreate { .. } => volume(Becomes(VolumeStatus::Error)),
+        Subject::VolumeDelete { .. } if ok => volume(Gone),
+        Subject::VolumeDelete { .. } => volume(Becomes(VolumeStatus::ErrorDeleting)),
+        Subject::VolumeExtend { was, .. } if ok => volume(Becomes(*was)),
+        Subject::VolumeExtend { .. } => volume(Becomes(VolumeStatus::ErrorExtending)),
+        Subject::VolumeManage { .. } if ok => volume(Becomes(VolumeStatus::Available)),
+        Subject::VolumeManage { .. } => volume(Becomes(VolumeStatus::ErrorManaging)),
+        Subject::SnapshotCreate { .. } if ok => snapshot(SnapshotEffect::Becomes(SnapshotStatus::Available)),
+        Subject::SnapshotCreate { .. } => snapshot(SnapshotEffect::Becomes(SnapshotStatus::Error)),
+        Subject::SnapshotDelete { .. } if ok => snapshot(SnapshotEffect::Gone),
+        Subject::SnapshotDelete { .. } => snapshot(SnapshotEffect::Becomes(SnapshotStatus::ErrorDeleting)),
+        Subject::BackupCreate { snapshot_id, .. } => {
+            let marker = if ok { VolumeStatus::BackingUp } else { VolumeStatus::ErrorBackingUp };
+            let (volume, snapshot) = match snapshot_id {
+                Some(_) => (VolumeEffect::Untouched, SnapshotEffect::Becomes(SnapshotStatus::Available)),
+                None => (Returns { marker }, SnapshotEffect::Untouched),
+            };
+            let status = if ok { BackupStatus::Available } else { BackupStatus::Error };
+            Effects { volume, snapshot, backup: BackupEffect::Becomes(status), reason_to_backup: !ok }
+        }
+        Subject::BackupRestore { new_volume, .. } => {
+            let failed = if *new_volume { VolumeStatus::Error } else { VolumeStatus::ErrorRestoring };
+            let volume = Becomes(if ok { VolumeStatus::Available } else { failed });
+            let backup = BackupEffect::Becomes(BackupStatus::Available);
+            Effects { volume, backup, reason_to_backup: !ok, ..NOTHING }
+        }
+        Subject::BackupDelete { .. } if ok => Effects { backup: BackupEffect::Gone, ..NOTHING },
+        Subject::BackupDelete { .. } => {
+            Effects { backup: BackupEffect::Becomes(BackupStatus::Error), reason_to_backup: true, ..NOTHING }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The product in one process, and its command line.

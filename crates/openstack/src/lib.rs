@@ -1,0 +1,1 @@
+//! Keystone: obtaining tokens and reading the catalogue.

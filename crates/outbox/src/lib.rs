@@ -1,0 +1,1 @@
+//! Rows to broker, at least once.

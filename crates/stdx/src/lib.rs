@@ -1,0 +1,7 @@
+//! What could have been in std. Nothing here knows what a backup is; what does belongs elsewhere.
+
+pub mod backoff;
+pub mod hex;
+pub mod report;
+pub mod size;
+pub mod task;

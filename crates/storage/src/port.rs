@@ -1,0 +1,67 @@
+//! The contract of an object store, and the weakest promises that callers may build on.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::Result;
+use futures::stream::BoxStream;
+
+pub type GetStream = BoxStream<'static, Result<Bytes>>;
+
+/// One object being read.
+pub struct Object {
+    /// Bytes that `stream` will yield. A stream that ends before is an error of the stream, never a short object.
+    pub length_bytes: u64,
+    pub stream: GetStream,
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Object").field("length_bytes", &self.length_bytes).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    pub name: String,
+    pub length_bytes: u64,
+}
+
+/// A page of a listing, in the order of names as bytes.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Page {
+    pub entries: Vec<Entry>,
+    /// Pass as `after` for the next page; `None` when this was the last.
+    pub next: Option<String>,
+}
+
+/// Where objects live. Every method may be called at the same time from many tasks, and dropped at any await: an
+/// abandoned `put` leaves the old object or the new one, never a part.
+///
+/// Errors carry a kind: `NotFound` for a missing container or object, `Unavailable` for what a retry may cure,
+/// `Invalid` for a name no store takes, `Damaged` for bytes that are not what their checksum says.
+#[async_trait]
+pub trait ObjectStore: std::fmt::Debug + Send + Sync {
+    /// The driver's class path in Cinder's naming, as `backups.service` records it.
+    fn service(&self) -> &'static str;
+
+    /// Makes the container where it is missing. Idempotent.
+    async fn ensure_container(&self, container: &str) -> Result<()>;
+
+    /// Stores `body` durably under `name`, replacing what was there. `md5` is the MD5 of the body: a store that ends up
+    /// with other bytes answers `Damaged` and keeps no such object. There is no compare-and-swap.
+    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()>;
+
+    /// Reads an object, or `range` of it.
+    async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object>;
+
+    /// The object's length in bytes.
+    async fn head(&self, container: &str, name: &str) -> Result<u64>;
+
+    /// Names that start with `prefix`, after `after`. May lag behind puts and deletes. A missing container is empty.
+    async fn list(&self, container: &str, prefix: &str, after: Option<&str>) -> Result<Page>;
+
+    /// Removes the object. Removing what is not there is `Ok`.
+    async fn delete(&self, container: &str, name: &str) -> Result<()>;
+}

@@ -1,0 +1,96 @@
+//! The contract of a pool and of an open volume.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::{Result, SnapshotId, VolumeId};
+
+/// A run of bytes in a volume.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent {
+    pub offset: u64,
+    pub length: u64,
+    pub kind: ExtentKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExtentKind {
+    Data,
+    /// Reads as zeros and need not be read.
+    Hole,
+}
+
+/// Free and total bytes of a pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PoolSpace {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// A place that holds volumes. Every method is idempotent: a job may be done twice, by two workers one after the other.
+pub trait Pool: std::fmt::Debug + Send + Sync {
+    fn name(&self) -> &str;
+
+    fn space(&self) -> Result<PoolSpace>;
+
+    /// An empty volume of `size_bytes`. An existing one is cut or grown to that size and emptied.
+    fn create(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
+
+    /// A volume with the content of `source`, then zeros up to `size_bytes`. By reference where the file system can.
+    fn clone_volume(&self, source: VolumeId, volume: VolumeId, size_bytes: u64) -> Result<()>;
+
+    /// A volume with the content of a snapshot, then zeros up to `size_bytes`.
+    fn clone_snapshot(&self, snapshot: SnapshotId, volume: VolumeId, size_bytes: u64) -> Result<()>;
+
+    /// Grows the volume; the new part reads as zeros. Growing to less than the current size changes nothing.
+    fn extend(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
+
+    /// Removing what is not there is `Ok`.
+    fn delete(&self, volume: VolumeId) -> Result<()>;
+
+    /// Takes an existing file (by rename) or block device (by symbolic link) into the pool and answers its size in bytes.
+    /// `source` is checked against the paths the operator allows. A source already taken under this id is `Ok`.
+    fn adopt(&self, source: &str, volume: VolumeId) -> Result<u64>;
+
+    fn snapshot(&self, volume: VolumeId, snapshot: SnapshotId) -> Result<()>;
+
+    /// Removing what is not there is `Ok`.
+    fn delete_snapshot(&self, snapshot: SnapshotId) -> Result<()>;
+
+    /// A point-in-time copy of a volume in use, under a name of its own; kept as it is when it exists already.
+    fn freeze(&self, volume: VolumeId, name: &str) -> Result<()>;
+
+    /// Removing what is not there is `Ok`.
+    fn thaw(&self, name: &str) -> Result<()>;
+
+    fn open_volume(&self, volume: VolumeId) -> Result<Arc<dyn BlockDevice>>;
+
+    /// Read only.
+    fn open_snapshot(&self, snapshot: SnapshotId) -> Result<Arc<dyn BlockDevice>>;
+
+    /// Read only.
+    fn open_frozen(&self, name: &str) -> Result<Arc<dyn BlockDevice>>;
+
+    /// The host's path of the volume, for `demo` and tests.
+    fn path(&self, volume: VolumeId) -> PathBuf;
+}
+
+/// An open volume, snapshot or frozen copy. Blocking; safe to use from many threads at different offsets.
+pub trait BlockDevice: std::fmt::Debug + Send + Sync {
+    fn size_bytes(&self) -> u64;
+
+    /// Data and holes that cover `offset .. offset + length` without gap, in order, clipped to that range. "All data" is
+    /// an honest answer.
+    fn extents(&self, offset: u64, length: u64) -> Result<Vec<Extent>>;
+
+    /// Fills `buffer` from `offset`; reading past the end is an error.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Makes the range read as zeros, as a hole where the file system can.
+    fn zero(&self, offset: u64, length: u64) -> Result<()>;
+
+    /// Everything written is durable afterwards.
+    fn sync(&self) -> Result<()>;
+}

@@ -1,0 +1,65 @@
+//! The one mapping error ⇄ gRPC status. The kind travels as a word in the metadata, so the caller gets it back whole.
+
+use domain::{Error, Kind};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+const KIND_HEADER: &str = "emberkeep-error-kind";
+
+const WORDS: [(Kind, &str, Code); 10] = [
+    (Kind::Invalid, "invalid", Code::InvalidArgument),
+    (Kind::Forbidden, "forbidden", Code::PermissionDenied),
+    (Kind::NotFound, "not_found", Code::NotFound),
+    (Kind::Conflict, "conflict", Code::Aborted),
+    (Kind::OverLimit, "over_limit", Code::ResourceExhausted),
+    (Kind::Unsupported, "unsupported", Code::Unimplemented),
+    (Kind::Damaged, "damaged", Code::DataLoss),
+    (Kind::Cancelled, "cancelled", Code::Cancelled),
+    (Kind::Unavailable, "unavailable", Code::Unavailable),
+    (Kind::Internal, "internal", Code::Internal),
+];
+
+/// The kind as the wire writes it (`Failure.kind`, the status header).
+#[must_use]
+pub fn kind_word(kind: Kind) -> &'static str {
+    WORDS.iter().find(|(known, ..)| *known == kind).map_or("internal", |(_, word, _)| word)
+}
+
+/// An unknown word, from a newer peer perhaps, is internal.
+#[must_use]
+pub fn kind_from_word(word: &str) -> Kind {
+    WORDS.iter().find(|(_, known, _)| *known == word).map_or(Kind::Internal, |(kind, ..)| *kind)
+}
+
+/// What a gRPC caller sees: kind and outside sentence, never the chain.
+#[must_use]
+pub fn status_from_error(error: &Error) -> Status {
+    let code = WORDS.iter().find(|(kind, ..)| *kind == error.kind()).map_or(Code::Internal, |(.., code)| *code);
+    let mut status = Status::new(code, error.message());
+    status.metadata_mut().insert(KIND_HEADER, MetadataValue::from_static(kind_word(error.kind())));
+    status
+}
+
+/// The error behind a status. A status without our header comes from the transport: the peer is away.
+#[must_use]
+pub fn error_from_status(status: Status) -> Error {
+    let word = status.metadata().get(KIND_HEADER).and_then(|value| value.to_str().ok());
+    let kind = word.map_or(Kind::Unavailable, kind_from_word);
+    let message = if word.is_some() { status.message().to_owned() } else { "scheduler cannot be reached".to_owned() };
+    Error::new(kind, message).with_source(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_survives_the_wire() {
+        for (kind, ..) in WORDS {
+            let error = Error::new(kind, "why");
+            let back = error_from_status(status_from_error(&error));
+            assert_eq!((back.kind(), back.message()), (kind, "why"));
+        }
+        assert_eq!(error_from_status(Status::unavailable("refused")).kind(), Kind::Unavailable);
+    }
+}

@@ -1,0 +1,1 @@
+//! Placement, leases, the gRPC server and the reconcilers.
