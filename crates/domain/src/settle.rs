@@ -89,3 +89,51 @@ pub fn settle(subject: &Subject, ending: Ending) -> Effects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{BackupId, SnapshotId, VolumeId};
+
+    const ENDINGS: [Ending; 3] = [Ending::Succeeded, Ending::Failed, Ending::Cancelled];
+
+    #[test]
+    fn a_volume_leaves_backing_up_however_the_backup_ends() {
+        let subject = Subject::BackupCreate {
+            backup_id: BackupId::random(),
+            volume_id: VolumeId::random(),
+            snapshot_id: None,
+            freeze: false,
+        };
+        for ending in ENDINGS {
+            assert!(matches!(settle(&subject, ending).volume, VolumeEffect::Returns { .. }), "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_backup_never_touches_the_volume() {
+        let subject = Subject::BackupCreate {
+            backup_id: BackupId::random(),
+            volume_id: VolumeId::random(),
+            snapshot_id: Some(SnapshotId::random()),
+            freeze: false,
+        };
+        for ending in ENDINGS {
+            let effects = settle(&subject, ending);
+            assert_eq!(effects.volume, VolumeEffect::Untouched);
+            assert_eq!(effects.snapshot, SnapshotEffect::Becomes(SnapshotStatus::Available));
+        }
+    }
+
+    #[test]
+    fn a_failed_restore_leaves_the_backup_available_and_the_volume_in_error() {
+        for (new_volume, failed) in [(true, VolumeStatus::Error), (false, VolumeStatus::ErrorRestoring)] {
+            let subject =
+                Subject::BackupRestore { backup_id: BackupId::random(), volume_id: VolumeId::random(), new_volume };
+            let effects = settle(&subject, Ending::Failed);
+            assert_eq!(effects.volume, VolumeEffect::Becomes(failed));
+            assert_eq!(effects.backup, BackupEffect::Becomes(BackupStatus::Available));
+            assert!(effects.reason_to_backup);
+        }
+    }
+}

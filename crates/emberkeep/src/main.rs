@@ -1,2 +1,46 @@
-//! The command line.
-fn main() {}
+//! The command line: `emberkeep [serve | demo]`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use emberkeep::{demo, serve};
+
+/// Volume backups for OpenStack, with Cinder's API, in one process or many.
+#[derive(Parser)]
+#[command(name = "emberkeep", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until Ctrl-C: api, scheduler and worker in one process (the default).
+    Serve(serve::Arguments),
+    /// Walk the whole story on this machine: back up, change, back up incrementally, restore, compare.
+    Demo(demo::Arguments),
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Serve(serve::Arguments::default()));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into(), 1),
+    };
+    let ended = runtime.block_on(async {
+        match command {
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Demo(arguments) => demo::run(arguments).await,
+        }
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<chassis::config::ConfigError>() => fail(&error, 64),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("emberkeep: {error:#}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,105 @@
+//! Starts api, scheduler and worker together: what `serve`, `demo` and the tests run.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use storage::ObjectStore;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use volume::{DirectoryPool, Pool, PoolConfig};
+
+use crate::config::{DataDirectory, Sections};
+use crate::wire;
+
+type Running = JoinHandle<domain::Result<()>>;
+
+/// A running installation. Dropping it does not stop it; [`OneProcess::stop`] does, in order.
+#[derive(Debug)]
+pub struct OneProcess {
+    address: SocketAddr,
+    data: DataDirectory,
+    store: Arc<dyn ObjectStore>,
+    pools: Vec<Arc<dyn Pool>>,
+    /// The api first, the worker before the scheduler it reports to.
+    stages: Vec<(&'static str, CancellationToken, Running)>,
+}
+
+impl OneProcess {
+    /// Opens everything the configuration names, then binds, then serves.
+    pub async fn start(sections: Sections, data: &DataDirectory, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let sections = sections.completed(data);
+        let pools = open_pools(&sections.pools)?;
+        let store = storage::open(&sections.store).context("open the object store")?;
+        let broker = messaging::connect(&sections.messaging, &shutdown).context("reach the broker")?;
+        let database = db::Database::connect(&sections.database).await.context("open the database")?;
+        database.migrate().await.context("migrate the database")?;
+        let listener = TcpListener::bind(&sections.api.listen)
+            .await
+            .with_context(|| format!("listen on {} ([api] listen)", sections.api.listen))?;
+        let address = listener.local_addr()?;
+
+        let background = CancellationToken::new();
+        let nudge = outbox::Relay::spawn(database.clone(), Arc::clone(&broker), background.clone());
+        let (channel, incoming) = wire::in_memory();
+        let deps = scheduler::Deps { database: database.clone(), broker: Arc::clone(&broker), nudge: nudge.clone() };
+        let scheduler = scheduler::Scheduler::start(deps, sections.scheduler, background.clone());
+        let deps =
+            backup_worker::Deps { broker, channel, store: Arc::clone(&store), pools: pools.clone() };
+        let config = backup_worker::Config { engine: sections.engine, ..sections.worker };
+        let (front, middle) = (shutdown.child_token(), CancellationToken::new());
+        let stages = vec![
+            ("api", front.clone(), stdx::task::spawn("api", {
+                let deps = api::Deps { database, nudge };
+                api::serve(deps, sections.api, listener, front)
+            })),
+            ("worker", middle.clone(), stdx::task::spawn("worker", backup_worker::run(deps, config, middle))),
+            ("scheduler", background.clone(), stdx::task::spawn("scheduler", async move {
+                scheduler.serve_grpc(incoming, background).await
+            })),
+        ];
+        Ok(Self { address, data: data.clone(), store, pools, stages })
+    }
+
+    /// `http://127.0.0.1:8776`
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    #[must_use]
+    pub const fn data(&self) -> &DataDirectory {
+        &self.data
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &dyn ObjectStore {
+        self.store.as_ref()
+    }
+
+    /// The file that holds a volume's bytes.
+    pub fn volume_path(&self, volume_id: &str) -> anyhow::Result<PathBuf> {
+        let id = volume_id.parse().with_context(|| format!("volume id {volume_id}"))?;
+        let held = self.pools.iter().map(|pool| pool.path(id)).find(|path| path.exists());
+        held.with_context(|| format!("no pool holds volume {volume_id}"))
+    }
+
+    /// Stops taking requests, hands running jobs back, and waits for every part to end.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        for (name, token, running) in self.stages {
+            token.cancel();
+            running.await.context(name)?.context(name)?;
+        }
+        Ok(())
+    }
+}
+
+fn open_pools(configs: &[PoolConfig]) -> anyhow::Result<Vec<Arc<dyn Pool>>> {
+    let open = |config: &PoolConfig| -> anyhow::Result<Arc<dyn Pool>> {
+        let pool = DirectoryPool::open(config).with_context(|| format!("open pool {}", config.name))?;
+        Ok(Arc::new(pool))
+    };
+    configs.iter().map(open).collect()
+}
