@@ -1,39 +1,317 @@
-//! Job rows. Every change is a compare-and-set on state and generation.
-use crate::Conn;
+//! Job rows. Table `jobs`: everything asynchronous, from the request that asks for it to the record of how it ended.
+//!
+//! Every change is a compare-and-set on state and generation. Which states an event may come from is asked of
+//! [`JobState::next`], so the database and the rules cannot disagree. The change and the hint about it are one transaction:
+//! the functions that make a job somebody's business also write the outbox row.
+
 use domain::ids::WorkerId;
-use domain::job::{Ending, Job, Progress, Subject};
-use domain::{JobId, Result, Timestamp};
+use domain::job::{Ending, Job, JobEvent, JobKind, JobState, Progress, Subject};
+use domain::{Error, JobId, Result, Timestamp};
+
+use crate::conn::{Conn, sql};
+use crate::outbox::{self, Hint, Outgoing};
+use crate::row::Row;
+use crate::subject;
+use crate::table::placeholders;
+
+const TABLE: &str = "jobs";
+
+const COLUMNS: &str = "id, kind, state, generation, attempts, project_id, volume_id, snapshot_id, backup_id, params, pool, \
+                       worker_id, lease_expires_at, not_before, cancel_requested, done_bytes, total_bytes, error, \
+                       request_id, traceparent, created_at, updated_at";
 
 /// What an accepted request leaves for the schedulers.
 #[derive(Clone, Debug)]
 pub struct NewJob {
+    /// What is to be done to what.
     pub subject: Subject,
     pub project_id: String,
     /// Where the bytes are, when that is known already.
     pub pool: Option<String>,
+    /// The request that asked for it, and its W3C trace context.
     pub request_id: Option<String>,
     pub traceparent: Option<String>,
 }
 
-/// Inserts the job as `queued`, generation 1, and its outbox row for `topology::JOBS` (`queue`); one transaction with the rows it is about.
-pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp) -> Result<JobId> { todo!() }
-pub async fn get(conn: &mut Conn, id: JobId) -> Result<Option<Job>> { todo!() }
+/// Inserts the job as `queued`, generation 1, and its outbox row for `topology::JOBS` (`queue`); one transaction with the
+/// rows it is about.
+pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp) -> Result<JobId> {
+    const FIRST_GENERATION: i64 = 1;
+    let id = JobId::random();
+    let text = format!("INSERT INTO jobs ({COLUMNS}) VALUES ({})", placeholders(1, 22));
+    sql(text)
+        .bind(id)
+        .bind(job.subject.kind().as_str())
+        .bind(JobState::Queued.as_str())
+        .bind(FIRST_GENERATION)
+        .bind(0)
+        .bind(&job.project_id)
+        .bind(job.subject.volume_id())
+        .bind(job.subject.snapshot_id())
+        .bind(job.subject.backup_id())
+        .bind(subject::to_params(&job.subject)?)
+        .bind(&job.pool)
+        .bind(None::<WorkerId>)
+        .bind(None::<Timestamp>)
+        .bind(now)
+        .bind(false)
+        .bind(0)
+        .bind(0)
+        .bind(None::<&str>)
+        .bind(&job.request_id)
+        .bind(&job.traceparent)
+        .bind(now)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    hint(conn, id, FIRST_GENERATION, queue, job.traceparent.clone(), now).await?;
+    Ok(id)
+}
+
+/// Also a job that has ended.
+pub async fn get(conn: &mut Conn, id: JobId) -> Result<Option<Job>> {
+    let text = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1");
+    sql(text).bind(id).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
+}
+
 /// `queued` and due, oldest first: for the scheduler's round.
-pub async fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Job>> { todo!() }
+pub async fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Job>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND not_before <= $1 ORDER BY created_at, id LIMIT $2"
+    );
+    sql(text).bind(now).bind(limit).fetch_all(conn).await?.iter().map(from_row).collect()
+}
+
 /// (`queued`, generation) → (`assigned`, generation + 1); also the outbox row for `queue`. `None`: somebody else was faster.
-pub async fn assign(conn: &mut Conn, id: JobId, generation: i64, worker: WorkerId, queue: &str, pool: Option<&str>, lease_until: Timestamp, now: Timestamp) -> Result<Option<i64>> { todo!() }
-/// (`assigned`, generation, worker) → `running`, one more attempt. `None`: stale. A repeated claim by the same worker of the same running generation is the job again.
-pub async fn claim(conn: &mut Conn, id: JobId, generation: i64, worker: WorkerId, lease_until: Timestamp, now: Timestamp) -> Result<Option<Job>> { todo!() }
+#[expect(clippy::too_many_arguments, reason = "each is one column of the change; a struct would only name them twice")]
+pub async fn assign(
+    conn: &mut Conn,
+    id: JobId,
+    generation: i64,
+    worker: WorkerId,
+    queue: &str,
+    pool: Option<&str>,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<i64>> {
+    let text = format!(
+        "UPDATE jobs SET state = $3, generation = generation + 1, worker_id = $4, pool = COALESCE($5, pool),
+            lease_expires_at = $6, updated_at = $7
+         WHERE id = $1 AND generation = $2 AND {}
+         RETURNING generation, traceparent",
+        before(JobEvent::Assign)
+    );
+    let assigned = sql(text)
+        .bind(id)
+        .bind(generation)
+        .bind(JobState::Assigned.as_str())
+        .bind(worker)
+        .bind(pool)
+        .bind(lease_until)
+        .bind(now)
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = assigned else { return Ok(None) };
+    let generation = row.i64("generation")?;
+    hint(conn, id, generation, queue, row.opt_text("traceparent")?, now).await?;
+    Ok(Some(generation))
+}
+
+/// (`assigned`, generation, worker) → `running`, one more attempt. `None`: stale. A repeated claim by the same worker of the
+/// same running generation is the job again.
+pub async fn claim(
+    conn: &mut Conn,
+    id: JobId,
+    generation: i64,
+    worker: WorkerId,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Job>> {
+    let text = format!(
+        "UPDATE jobs SET attempts = attempts + CASE WHEN state = $4 THEN 0 ELSE 1 END, state = $4,
+            lease_expires_at = $5, updated_at = $6
+         WHERE id = $1 AND generation = $2 AND worker_id = $3 AND (state = $4 OR {})
+         RETURNING {COLUMNS}",
+        before(JobEvent::Claim)
+    );
+    let claimed = sql(text)
+        .bind(id)
+        .bind(generation)
+        .bind(worker)
+        .bind(JobState::Running.as_str())
+        .bind(lease_until)
+        .bind(now)
+        .fetch_optional(conn)
+        .await?;
+    claimed.as_ref().map(from_row).transpose()
+}
+
 /// The job when this worker holds this generation and it runs; the gate of every report. Locks the row for the transaction.
-pub async fn hold(conn: &mut Conn, id: JobId, generation: i64, worker: WorkerId) -> Result<Option<Job>> { todo!() }
+pub async fn hold(conn: &mut Conn, id: JobId, generation: i64, worker: WorkerId) -> Result<Option<Job>> {
+    let text = format!(
+        "UPDATE jobs SET state = state WHERE id = $1 AND generation = $2 AND worker_id = $3 AND state = 'running'
+         RETURNING {COLUMNS}"
+    );
+    let held = sql(text).bind(id).bind(generation).bind(worker).fetch_optional(conn).await?;
+    held.as_ref().map(from_row).transpose()
+}
+
 /// Extends the lease and notes progress; `None` when the generation is dead, else whether cancellation is asked for.
-pub async fn renew(conn: &mut Conn, id: JobId, generation: i64, worker: WorkerId, progress: Progress, lease_until: Timestamp, now: Timestamp) -> Result<Option<bool>> { todo!() }
-/// (`assigned` | `running`, generation) → (`queued`, generation + 1), not before `not_before`; also the outbox row for `queue`. False: somebody else did.
-pub async fn requeue(conn: &mut Conn, id: JobId, generation: i64, reason: &str, not_before: Timestamp, queue: &str, now: Timestamp) -> Result<bool> { todo!() }
-/// Any live state at this generation → the ending. False: the generation is dead.
-pub async fn finish(conn: &mut Conn, id: JobId, generation: i64, ending: Ending, error: Option<&str>, now: Timestamp) -> Result<bool> { todo!() }
-pub async fn request_cancel(conn: &mut Conn, id: JobId, now: Timestamp) -> Result<bool> { todo!() }
+pub async fn renew(
+    conn: &mut Conn,
+    id: JobId,
+    generation: i64,
+    worker: WorkerId,
+    progress: Progress,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<bool>> {
+    let renewed = sql("UPDATE jobs SET lease_expires_at = $4, done_bytes = $5, total_bytes = $6, updated_at = $7
+         WHERE id = $1 AND generation = $2 AND worker_id = $3 AND state = 'running'
+         RETURNING cancel_requested")
+    .bind(id)
+    .bind(generation)
+    .bind(worker)
+    .bind(lease_until)
+    .bind(progress.done_bytes)
+    .bind(progress.total_bytes)
+    .bind(now)
+    .fetch_optional(conn)
+    .await?;
+    renewed.map(|row| row.bool("cancel_requested")).transpose()
+}
+
+/// (`assigned` | `running`, generation) → (`queued`, generation + 1), not before `not_before`; also the outbox row for
+/// `queue`. False: somebody else did. Of several reasons the first stays.
+pub async fn requeue(
+    conn: &mut Conn,
+    id: JobId,
+    generation: i64,
+    reason: &str,
+    not_before: Timestamp,
+    queue: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let text = format!(
+        "UPDATE jobs SET state = $3, generation = generation + 1, worker_id = NULL, lease_expires_at = NULL,
+            not_before = $4, error = COALESCE(error, $5), updated_at = $6
+         WHERE id = $1 AND generation = $2 AND {}
+         RETURNING generation, traceparent",
+        before(JobEvent::Requeue)
+    );
+    let queued = sql(text)
+        .bind(id)
+        .bind(generation)
+        .bind(JobState::Queued.as_str())
+        .bind(not_before)
+        .bind(reason)
+        .bind(now)
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = queued else { return Ok(false) };
+    hint(conn, id, row.i64("generation")?, queue, row.opt_text("traceparent")?, now).await?;
+    Ok(true)
+}
+
+/// Any live state at this generation that the ending may follow → the ending: success only from `running`
+/// ([`JobState::next`]). False: the generation is dead.
+pub async fn finish(
+    conn: &mut Conn,
+    id: JobId,
+    generation: i64,
+    ending: Ending,
+    error: Option<&str>,
+    now: Timestamp,
+) -> Result<bool> {
+    let state = match ending {
+        Ending::Succeeded => JobState::Succeeded,
+        Ending::Failed => JobState::Failed,
+        Ending::Cancelled => JobState::Cancelled,
+    };
+    let text = format!(
+        "UPDATE jobs SET state = $3, error = COALESCE($4, error), lease_expires_at = NULL, updated_at = $5
+         WHERE id = $1 AND generation = $2 AND {}",
+        before(JobEvent::Finish(ending))
+    );
+    let finished = sql(text).bind(id).bind(generation).bind(state.as_str()).bind(error).bind(now).execute(conn).await?;
+    Ok(finished > 0)
+}
+
+/// Asks the worker to stop, or the scheduler not to begin. False: the job has ended, or there is none.
+pub async fn request_cancel(conn: &mut Conn, id: JobId, now: Timestamp) -> Result<bool> {
+    let text = format!("UPDATE jobs SET cancel_requested = TRUE, updated_at = $2 WHERE id = $1 AND {}", unfinished());
+    Ok(sql(text).bind(id).bind(now).execute(conn).await? > 0)
+}
+
 /// `assigned` or `running` with a lease that ended before `now`.
-pub async fn expired(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Job>> { todo!() }
-/// The unfinished job about this resource (volume, snapshot or backup id), if any.
-pub async fn unfinished_about(conn: &mut Conn, resource_id: &str) -> Result<Option<Job>> { todo!() }
+pub async fn expired(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Job>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE state IN ('assigned', 'running') AND lease_expires_at < $1
+         ORDER BY lease_expires_at, id LIMIT $2"
+    );
+    sql(text).bind(now).bind(limit).fetch_all(conn).await?.iter().map(from_row).collect()
+}
+
+/// The unfinished job about this resource (volume, snapshot or backup id), if any; of several the oldest.
+pub async fn unfinished_about(conn: &mut Conn, resource_id: &str) -> Result<Option<Job>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE {} AND (volume_id = $1 OR snapshot_id = $1 OR backup_id = $1)
+         ORDER BY created_at, id LIMIT 1",
+        unfinished()
+    );
+    sql(text).bind(resource_id).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
+}
+
+/// `state IN ('queued', 'assigned', 'running')`, as the partial indexes have it.
+pub(crate) fn unfinished() -> String {
+    states(|state| !state.is_terminal())
+}
+
+/// The states in which `event` has a meaning.
+fn before(event: JobEvent) -> String {
+    states(|state| state.next(event).is_ok())
+}
+
+fn states(wanted: impl Fn(JobState) -> bool) -> String {
+    let words = JobState::ALL.iter().filter(|state| wanted(**state)).map(|state| format!("'{state}'"));
+    format!("state IN ({})", words.collect::<Vec<_>>().join(", "))
+}
+
+/// The outbox row about this generation. There is one at most, so its id can be made of both.
+async fn hint(
+    conn: &mut Conn,
+    id: JobId,
+    generation: i64,
+    queue: &str,
+    traceparent: Option<String>,
+    now: Timestamp,
+) -> Result<()> {
+    let body = serde_json::to_string(&Hint { job_id: id.to_string(), generation })
+        .map_err(|error| Error::internal("A hint is no JSON.").with_source(error))?;
+    let outgoing = Outgoing { id: format!("{id}.{generation}"), queue: queue.to_owned(), body, traceparent };
+    outbox::insert(conn, &outgoing, now).await
+}
+
+fn from_row(row: &Row) -> Result<Job> {
+    let kind = row.word(TABLE, "kind", JobKind::parse)?;
+    Ok(Job {
+        id: row.id("id")?,
+        kind,
+        state: row.word(TABLE, "state", JobState::parse)?,
+        generation: row.i64("generation")?,
+        attempts: row.i64("attempts")?,
+        project_id: row.text("project_id")?,
+        subject: subject::from_row(row, kind)?,
+        pool: row.opt_text("pool")?,
+        worker_id: row.opt_id("worker_id")?,
+        lease_expires_at: row.opt_time("lease_expires_at")?,
+        not_before: row.time("not_before")?,
+        cancel_requested: row.bool("cancel_requested")?,
+        progress: Progress { done_bytes: row.i64("done_bytes")?, total_bytes: row.i64("total_bytes")? },
+        error: row.opt_text("error")?,
+        request_id: row.opt_text("request_id")?,
+        traceparent: row.opt_text("traceparent")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}

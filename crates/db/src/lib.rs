@@ -9,6 +9,10 @@ mod database;
 mod error;
 mod list;
 mod migrate;
+mod row;
+mod subject;
+mod table;
+mod value;
 
 pub mod attachments;
 pub mod backups;
@@ -24,6 +28,8 @@ pub mod volumes;
 pub mod workers;
 
 pub use config::Config;
-pub use conn::{Conn, Row, sql};
+pub use conn::{Conn, Query, sql};
 pub use database::{Database, Tx};
 pub use list::{Direction, Filter, ListQuery, Scope};
+pub use row::Row;
+pub use value::Value;

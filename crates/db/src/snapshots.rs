@@ -1,19 +1,134 @@
-//! Snapshot rows.
-use crate::{Conn, ListQuery, Scope};
+//! Snapshot rows. Table `snapshots`: a volume's contents at one instant, as long as they exist.
+//!
+//! Setters of a row that is gone do nothing. Whoever needs to know uses a compare-and-set.
+
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
-pub const COLUMNS: &[&str] = &["id", "name", "description", "status", "volume_id", "size_gb", "project_id", "user_id", "created_at", "updated_at"];
+use crate::conn::{Conn, sql};
+use crate::row::Row;
+use crate::table::{Table, placeholders};
+use crate::{ListQuery, Scope, list, metadata};
 
-pub async fn insert(conn: &mut Conn, snapshot: &Snapshot) -> Result<()> { todo!() }
-pub async fn get(conn: &mut Conn, scope: &Scope, id: &str) -> Result<Snapshot> { todo!() }
-pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Snapshot>> { todo!() }
-pub async fn count(conn: &mut Conn, query: &ListQuery) -> Result<i64> { todo!() }
-pub async fn of_volume(conn: &mut Conn, volume: VolumeId) -> Result<Vec<Snapshot>> { todo!() }
-pub async fn update_texts(conn: &mut Conn, id: SnapshotId, name: Option<Option<&str>>, description: Option<Option<&str>>, now: Timestamp) -> Result<()> { todo!() }
-pub async fn change_status(conn: &mut Conn, id: SnapshotId, from: &[SnapshotStatus], to: SnapshotStatus, now: Timestamp) -> Result<bool> { todo!() }
-pub async fn set_status(conn: &mut Conn, id: SnapshotId, to: SnapshotStatus, now: Timestamp) -> Result<()> { todo!() }
+/// Columns that a list may be filtered and sorted by.
+pub const COLUMNS: &[&str] = &[
+    "id",
+    "name",
+    "description",
+    "status",
+    "volume_id",
+    "size_gb",
+    "project_id",
+    "user_id",
+    "created_at",
+    "updated_at",
+];
+
+const TABLE: Table = Table {
+    name: "snapshots",
+    noun: "Snapshot",
+    columns: COLUMNS,
+    select: "id, volume_id, project_id, user_id, name, description, size_gb, status, created_at, updated_at",
+    visible: "TRUE",
+    job_column: "snapshot_id",
+};
+
+/// `Conflict` when the volume is gone.
+pub async fn insert(conn: &mut Conn, snapshot: &Snapshot) -> Result<()> {
+    let text = format!("INSERT INTO snapshots ({}) VALUES ({})", TABLE.select, placeholders(1, 10));
+    sql(text)
+        .bind(snapshot.id)
+        .bind(snapshot.volume_id)
+        .bind(&snapshot.project_id)
+        .bind(&snapshot.user_id)
+        .bind(&snapshot.name)
+        .bind(&snapshot.description)
+        .bind(snapshot.size_gb)
+        .bind(snapshot.status.as_str())
+        .bind(snapshot.created_at)
+        .bind(snapshot.updated_at)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// `NotFound` ("Snapshot {id} could not be found.") also when the row is another project's or the text is no UUID.
+pub async fn get(conn: &mut Conn, scope: &Scope, id: &str) -> Result<Snapshot> {
+    from_row(&TABLE.get::<SnapshotId>(conn, scope, id).await?)
+}
+
+/// One page.
+pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Snapshot>> {
+    list::rows(conn, &TABLE, query).await?.iter().map(from_row).collect()
+}
+
+/// How many snapshots match, whatever the page.
+pub async fn count(conn: &mut Conn, query: &ListQuery) -> Result<i64> {
+    list::count(conn, &TABLE, query).await
+}
+
+/// All of a volume, oldest first.
+pub async fn of_volume(conn: &mut Conn, volume: VolumeId) -> Result<Vec<Snapshot>> {
+    let text = format!("SELECT {} FROM snapshots WHERE volume_id = $1 ORDER BY created_at, id", TABLE.select);
+    sql(text).bind(volume).fetch_all(conn).await?.iter().map(from_row).collect()
+}
+
+/// Each `Some` is written; the inner `None` clears.
+pub async fn update_texts(
+    conn: &mut Conn,
+    id: SnapshotId,
+    name: Option<Option<&str>>,
+    description: Option<Option<&str>>,
+    now: Timestamp,
+) -> Result<()> {
+    TABLE.update_texts(conn, id, name, description, now).await
+}
+
+/// Compare-and-set: false when the status is none of `from`.
+pub async fn change_status(
+    conn: &mut Conn,
+    id: SnapshotId,
+    from: &[SnapshotStatus],
+    to: SnapshotStatus,
+    now: Timestamp,
+) -> Result<bool> {
+    let from: Vec<_> = from.iter().map(|status| status.as_str()).collect();
+    TABLE.change_status(conn, id, &from, to.as_str(), now).await
+}
+
+/// Whatever the status was.
+pub async fn set_status(conn: &mut Conn, id: SnapshotId, to: SnapshotStatus, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "status", id, to.as_str(), now).await
+}
+
 /// Removes the row with its metadata.
-pub async fn delete(conn: &mut Conn, id: SnapshotId) -> Result<()> { todo!() }
+pub async fn delete(conn: &mut Conn, id: SnapshotId) -> Result<()> {
+    metadata::clear(conn, &id.to_string()).await?;
+    sql("DELETE FROM snapshots WHERE id = $1").bind(id).execute(conn).await.map(drop)
+}
+
 /// As `volumes::stuck`.
-pub async fn stuck(conn: &mut Conn, statuses: &[SnapshotStatus], before: Timestamp, limit: i64) -> Result<Vec<Snapshot>> { todo!() }
+pub async fn stuck(
+    conn: &mut Conn,
+    statuses: &[SnapshotStatus],
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<Snapshot>> {
+    let statuses: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
+    TABLE.stuck(conn, &statuses, before, limit).await?.iter().map(from_row).collect()
+}
+
+fn from_row(row: &Row) -> Result<Snapshot> {
+    Ok(Snapshot {
+        id: row.id("id")?,
+        volume_id: row.id("volume_id")?,
+        project_id: row.text("project_id")?,
+        user_id: row.text("user_id")?,
+        name: row.opt_text("name")?,
+        description: row.opt_text("description")?,
+        size_gb: row.i64("size_gb")?,
+        status: row.word(TABLE.name, "status", SnapshotStatus::parse)?,
+        created_at: row.time("created_at")?,
+        updated_at: row.opt_time("updated_at")?,
+    })
+}

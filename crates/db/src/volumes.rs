@@ -1,33 +1,228 @@
-//! Volume rows.
-use crate::{Conn, ListQuery, Scope};
-use domain::volume::{Volume, VolumeStatus};
+//! Volume rows. Table `volumes`: one row from the request that asks for the volume until its deletion has succeeded.
+//!
+//! Setters of a row that is gone do nothing. Whoever needs to know uses a compare-and-set.
+
+use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Result, Timestamp, VolumeId};
 
-/// Columns that a list may be filtered and sorted by.
-pub const COLUMNS: &[&str] = &["id", "name", "description", "status", "size_gb", "availability_zone", "bootable", "host", "pool", "project_id", "user_id", "volume_type_id", "snapshot_id", "source_volume_id", "attach_status", "migration_status", "created_at", "updated_at"];
+use crate::conn::{Conn, sql};
+use crate::row::Row;
+use crate::table::{Table, placeholders};
+use crate::{ListQuery, Scope, list, metadata};
 
-pub async fn insert(conn: &mut Conn, volume: &Volume) -> Result<()> { todo!() }
+/// Columns that a list may be filtered and sorted by.
+pub const COLUMNS: &[&str] = &[
+    "id",
+    "name",
+    "description",
+    "status",
+    "size_gb",
+    "availability_zone",
+    "bootable",
+    "host",
+    "pool",
+    "project_id",
+    "user_id",
+    "volume_type_id",
+    "snapshot_id",
+    "source_volume_id",
+    "attach_status",
+    "migration_status",
+    "created_at",
+    "updated_at",
+];
+
+const TABLE: Table = Table {
+    name: "volumes",
+    noun: "Volume",
+    columns: COLUMNS,
+    select: "id, project_id, user_id, name, description, size_gb, status, previous_status, attach_status, \
+             migration_status, availability_zone, volume_type_id, pool, host, snapshot_id, source_volume_id, \
+             source_backup_id, bootable, multiattach, created_at, updated_at, launched_at",
+    visible: "TRUE",
+    job_column: "volume_id",
+};
+
+/// The caller has charged the quota in the same transaction.
+pub async fn insert(conn: &mut Conn, volume: &Volume) -> Result<()> {
+    let text = format!("INSERT INTO volumes ({}) VALUES ({})", TABLE.select, placeholders(1, 22));
+    sql(text)
+        .bind(volume.id)
+        .bind(&volume.project_id)
+        .bind(&volume.user_id)
+        .bind(&volume.name)
+        .bind(&volume.description)
+        .bind(volume.size_gb)
+        .bind(volume.status.as_str())
+        .bind(volume.previous_status.map(VolumeStatus::as_str))
+        .bind(volume.attach_status.as_str())
+        .bind(&volume.migration_status)
+        .bind(&volume.availability_zone)
+        .bind(&volume.volume_type_id)
+        .bind(&volume.pool)
+        .bind(&volume.host)
+        .bind(volume.snapshot_id)
+        .bind(volume.source_volume_id)
+        .bind(volume.source_backup_id)
+        .bind(volume.bootable)
+        .bind(volume.multiattach)
+        .bind(volume.created_at)
+        .bind(volume.updated_at)
+        .bind(volume.launched_at)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// `NotFound` ("Volume {id} could not be found.") also when the row is another project's or the text is no UUID.
-pub async fn get(conn: &mut Conn, scope: &Scope, id: &str) -> Result<Volume> { todo!() }
-pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Volume>> { todo!() }
-pub async fn count(conn: &mut Conn, query: &ListQuery) -> Result<i64> { todo!() }
+pub async fn get(conn: &mut Conn, scope: &Scope, id: &str) -> Result<Volume> {
+    from_row(&TABLE.get::<VolumeId>(conn, scope, id).await?)
+}
+
+/// One page.
+pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Volume>> {
+    list::rows(conn, &TABLE, query).await?.iter().map(from_row).collect()
+}
+
+/// How many volumes match, whatever the page.
+pub async fn count(conn: &mut Conn, query: &ListQuery) -> Result<i64> {
+    list::count(conn, &TABLE, query).await
+}
+
 /// Each `Some` is written; the inner `None` clears.
-pub async fn update_texts(conn: &mut Conn, id: VolumeId, name: Option<Option<&str>>, description: Option<Option<&str>>, now: Timestamp) -> Result<()> { todo!() }
+pub async fn update_texts(
+    conn: &mut Conn,
+    id: VolumeId,
+    name: Option<Option<&str>>,
+    description: Option<Option<&str>>,
+    now: Timestamp,
+) -> Result<()> {
+    TABLE.update_texts(conn, id, name, description, now).await
+}
+
 /// Compare-and-set: false when the status is none of `from`.
-pub async fn change_status(conn: &mut Conn, id: VolumeId, from: &[VolumeStatus], to: VolumeStatus, now: Timestamp) -> Result<bool> { todo!() }
+pub async fn change_status(
+    conn: &mut Conn,
+    id: VolumeId,
+    from: &[VolumeStatus],
+    to: VolumeStatus,
+    now: Timestamp,
+) -> Result<bool> {
+    let from: Vec<_> = from.iter().map(|status| status.as_str()).collect();
+    TABLE.change_status(conn, id, &from, to.as_str(), now).await
+}
+
 /// `change_status` that also keeps the old status in `previous_status`.
-pub async fn take_for_backup(conn: &mut Conn, id: VolumeId, from: VolumeStatus, now: Timestamp) -> Result<bool> { todo!() }
-/// Where the volume is `backing-up`: back to `previous_status`, which then shows `marker`.
-pub async fn return_from_backup(conn: &mut Conn, id: VolumeId, marker: VolumeStatus, now: Timestamp) -> Result<bool> { todo!() }
-pub async fn set_status(conn: &mut Conn, id: VolumeId, to: VolumeStatus, now: Timestamp) -> Result<()> { todo!() }
-pub async fn set_attach_status(conn: &mut Conn, id: VolumeId, to: domain::volume::AttachStatus, now: Timestamp) -> Result<()> { todo!() }
-pub async fn set_migration_status(conn: &mut Conn, id: VolumeId, to: Option<&str>, now: Timestamp) -> Result<()> { todo!() }
-pub async fn set_size(conn: &mut Conn, id: VolumeId, size_gb: i64, now: Timestamp) -> Result<()> { todo!() }
-pub async fn set_bootable(conn: &mut Conn, id: VolumeId, bootable: bool, now: Timestamp) -> Result<()> { todo!() }
+pub async fn take_for_backup(conn: &mut Conn, id: VolumeId, from: VolumeStatus, now: Timestamp) -> Result<bool> {
+    let changed = sql("UPDATE volumes SET previous_status = status, status = $3, updated_at = $4
+         WHERE id = $1 AND status = $2")
+    .bind(id)
+    .bind(from.as_str())
+    .bind(VolumeStatus::BackingUp.as_str())
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(changed > 0)
+}
+
+/// Where the volume is `backing-up`: back to `previous_status`, which then shows `marker`. Where an administrator's reset
+/// left no status to come back to, the attachment decides.
+pub async fn return_from_backup(conn: &mut Conn, id: VolumeId, marker: VolumeStatus, now: Timestamp) -> Result<bool> {
+    let changed = sql("UPDATE volumes SET
+            status = CASE WHEN previous_status IN ($5, $6) THEN previous_status
+                          WHEN attach_status = $7 THEN $6 ELSE $5 END,
+            previous_status = $3, updated_at = $4
+         WHERE id = $1 AND status = $2")
+    .bind(id)
+    .bind(VolumeStatus::BackingUp.as_str())
+    .bind(marker.as_str())
+    .bind(now)
+    .bind(VolumeStatus::Available.as_str())
+    .bind(VolumeStatus::InUse.as_str())
+    .bind(AttachStatus::Attached.as_str())
+    .execute(conn)
+    .await?;
+    Ok(changed > 0)
+}
+
+/// Whatever the status was.
+pub async fn set_status(conn: &mut Conn, id: VolumeId, to: VolumeStatus, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "status", id, to.as_str(), now).await
+}
+
+/// As the attachments now say.
+pub async fn set_attach_status(conn: &mut Conn, id: VolumeId, to: AttachStatus, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "attach_status", id, to.as_str(), now).await
+}
+
+/// A word that administrators' tools set and read; nothing here acts on it.
+pub async fn set_migration_status(conn: &mut Conn, id: VolumeId, to: Option<&str>, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "migration_status", id, to, now).await
+}
+
+/// In GiB. The caller changes the quota in the same transaction.
+pub async fn set_size(conn: &mut Conn, id: VolumeId, size_gb: i64, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "size_gb", id, size_gb, now).await
+}
+
+/// A mark for clients; nothing here acts on it.
+pub async fn set_bootable(conn: &mut Conn, id: VolumeId, bootable: bool, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "bootable", id, bootable, now).await
+}
+
 /// Where the bytes are, when a scheduler placed the volume.
-pub async fn set_place(conn: &mut Conn, id: VolumeId, pool: &str, host: &str, now: Timestamp) -> Result<()> { todo!() }
-pub async fn set_launched(conn: &mut Conn, id: VolumeId, now: Timestamp) -> Result<()> { todo!() }
-/// Removes the row with its metadata and attachments.
-pub async fn delete(conn: &mut Conn, id: VolumeId) -> Result<()> { todo!() }
+pub async fn set_place(conn: &mut Conn, id: VolumeId, pool: &str, host: &str, now: Timestamp) -> Result<()> {
+    sql("UPDATE volumes SET pool = $2, host = $3, updated_at = $4 WHERE id = $1")
+        .bind(id)
+        .bind(pool)
+        .bind(host)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The bytes exist since `now`.
+pub async fn set_launched(conn: &mut Conn, id: VolumeId, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "launched_at", id, now, now).await
+}
+
+/// Removes the row with its metadata and attachments. `Conflict` while it has snapshots: they go first, each with its
+/// quota.
+pub async fn delete(conn: &mut Conn, id: VolumeId) -> Result<()> {
+    metadata::clear(conn, &id.to_string()).await?;
+    sql("DELETE FROM volumes WHERE id = $1").bind(id).execute(conn).await.map(drop)
+}
+
 /// Volumes in one of `statuses` with no unfinished job about them, unchanged since `before`: for the reconciler.
-pub async fn stuck(conn: &mut Conn, statuses: &[VolumeStatus], before: Timestamp, limit: i64) -> Result<Vec<Volume>> { todo!() }
+pub async fn stuck(conn: &mut Conn, statuses: &[VolumeStatus], before: Timestamp, limit: i64) -> Result<Vec<Volume>> {
+    let statuses: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
+    TABLE.stuck(conn, &statuses, before, limit).await?.iter().map(from_row).collect()
+}
+
+fn from_row(row: &Row) -> Result<Volume> {
+    Ok(Volume {
+        id: row.id("id")?,
+        project_id: row.text("project_id")?,
+        user_id: row.text("user_id")?,
+        name: row.opt_text("name")?,
+        description: row.opt_text("description")?,
+        size_gb: row.i64("size_gb")?,
+        status: row.word(TABLE.name, "status", VolumeStatus::parse)?,
+        previous_status: row.opt_word(TABLE.name, "previous_status", VolumeStatus::parse)?,
+        attach_status: row.word(TABLE.name, "attach_status", AttachStatus::parse)?,
+        migration_status: row.opt_text("migration_status")?,
+        availability_zone: row.text("availability_zone")?,
+        volume_type_id: row.text("volume_type_id")?,
+        pool: row.opt_text("pool")?,
+        host: row.opt_text("host")?,
+        snapshot_id: row.opt_id("snapshot_id")?,
+        source_volume_id: row.opt_id("source_volume_id")?,
+        source_backup_id: row.opt_id("source_backup_id")?,
+        bootable: row.bool("bootable")?,
+        multiattach: row.bool("multiattach")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.opt_time("updated_at")?,
+        launched_at: row.opt_time("launched_at")?,
+    })
+}

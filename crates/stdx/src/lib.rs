@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod hex;
+pub mod host;
 pub mod report;
 pub mod size;
 pub mod task;

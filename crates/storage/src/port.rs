@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::Result;
+use domain::{Error, Result};
 use futures::stream::BoxStream;
 
+use crate::Body;
+
+/// The bytes of an object in order, in pieces of any size. Ends after the first error.
 pub type GetStream = BoxStream<'static, Result<Bytes>>;
 
 /// One object being read.
@@ -53,7 +56,8 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
     /// with other bytes answers `Damaged` and keeps no such object. There is no compare-and-swap.
     async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()>;
 
-    /// Reads an object, or `range` of it.
+    /// Reads an object, or `range` of it. The range is cut at the object's end (`length_bytes` tells); one that is empty or
+    /// begins at the end or behind it is `Invalid`.
     async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object>;
 
     /// The object's length in bytes.
@@ -64,4 +68,16 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
 
     /// Removes the object. Removing what is not there is `Ok`.
     async fn delete(&self, container: &str, name: &str) -> Result<()>;
+}
+
+/// What of `range` lies inside an object of `length_bytes`.
+pub(crate) fn clip(range: Option<Range<u64>>, length_bytes: u64, what: &str) -> Result<Range<u64>> {
+    let Some(range) = range else { return Ok(0..length_bytes) };
+    if range.is_empty() || range.start >= length_bytes {
+        return Err(Error::invalid(format!(
+            "Bytes {}..{} lie outside of {what}, which has {length_bytes}.",
+            range.start, range.end
+        )));
+    }
+    Ok(range.start..range.end.min(length_bytes))
 }

@@ -2,6 +2,14 @@
 //!
 //! Everything here blocks; callers run it on blocking threads. Knows nothing of stores or backups.
 
+mod adopt;
+mod copy;
+mod device;
+mod directory;
+mod failure;
+mod files;
 mod port;
+pub mod suite;
 
+pub use directory::{DirectoryPool, PoolConfig};
 pub use port::{BlockDevice, Extent, ExtentKind, Pool, PoolSpace};

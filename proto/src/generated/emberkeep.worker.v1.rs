@@ -137,6 +137,9 @@ pub struct Backup {
     pub parent_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(int64, tag = "9")]
     pub created_at_micros: i64,
+    /// The driver that wrote it, as `backups.service` records it; unset until a worker began.
+    #[prost(string, optional, tag = "10")]
+    pub service: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateVolume {
@@ -334,6 +337,9 @@ pub struct Failure {
     /// For the user.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
+    /// The worker shuts down: nothing is wrong with the job, queue it again at once and without limit.
+    #[prost(bool, tag = "3")]
+    pub handed_back: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FinishResponse {

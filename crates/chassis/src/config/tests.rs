@@ -1,0 +1,117 @@
+//! What a person sees who misspells a key.
+
+use std::io::Write;
+
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Deserialize, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Sections {
+    #[serde(default)]
+    database: Database,
+    #[serde(default)]
+    pools: Vec<Pool>,
+}
+
+#[derive(Deserialize, Debug, Default, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+struct Database {
+    connection: String,
+    password: String,
+    max_connections: u32,
+    echo: bool,
+    replicas: Vec<String>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Pool {
+    name: String,
+}
+
+fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Sections, String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load_from(Some(file.path()), "EMBERKEEP", variables)
+        .map_err(|error| error.to_string().replace(&file.path().display().to_string(), "FILE"))
+}
+
+#[test]
+fn environment_lies_over_the_file() {
+    let text = "[database]\nconnection = 'sqlite:a'\nmax_connections = 4\n";
+    let variables = [
+        ("EMBERKEEP_DATABASE__CONNECTION", "postgresql://u@h:5432/d"),
+        ("EMBERKEEP_DATABASE__PASSWORD", "0123"),
+        ("EMBERKEEP_DATABASE__MAX_CONNECTIONS", "9"),
+        ("EMBERKEEP_DATABASE__ECHO", "true"),
+        ("EMBERKEEP_DATABASE__REPLICAS", "['a', \"b\"]"),
+        ("EMBERKEEP_TEST_AMQP_URL", "not configuration"),
+        ("OTHER_DATABASE__NONSENSE", "1"),
+    ];
+    let database = load_text(text, &variables).unwrap().database;
+    assert_eq!(database.connection, "postgresql://u@h:5432/d");
+    assert_eq!(database.password, "0123");
+    assert_eq!((database.max_connections, database.echo), (9, true));
+    assert_eq!(database.replicas, ["a", "b"]);
+}
+
+#[test]
+fn digits_are_a_string_where_a_string_is_wanted() {
+    let database = load_text("", &[("EMBERKEEP_DATABASE__PASSWORD", "12345")]).unwrap().database;
+    assert_eq!(database.password, "12345");
+}
+
+#[test]
+fn nothing_at_all_is_all_defaults() {
+    assert_eq!(load_from::<Sections>(None, "EMBERKEEP", std::iter::empty()).unwrap(), Sections::default());
+}
+
+#[test]
+fn complaints_name_key_file_and_line_but_no_value() {
+    let cases = [
+        (
+            "[database]\nconection = 'x'\n",
+            "configuration key `database.conection` (FILE line 2): unknown field `conection`, expected one of",
+        ),
+        ("\n[datbase]\n", "configuration key `datbase` (FILE line 2): unknown field `datbase`, expected"),
+        (
+            "[database]\n\nmax_connections = 'hunter2'\n",
+            "configuration key `database.max_connections` (FILE line 3): invalid type: string, expected u32",
+        ),
+        (
+            "[database]\npassword = 777\n",
+            "configuration key `database.password` (FILE line 2): invalid type: integer, expected a string",
+        ),
+        (
+            "[[pools]]\nname = 'a'\n[[pools]]\nnam = 'b'\n",
+            "configuration key `pools[1].nam` (FILE line 4): unknown field",
+        ),
+        ("[database\n", "configuration file FILE line 1: "),
+    ];
+    for (text, expected) in cases {
+        let message = load_text(text, &[]).unwrap_err();
+        assert!(message.starts_with(expected), "{message}");
+        assert!(!message.contains("hunter2") && !message.contains("777"), "{message}");
+    }
+}
+
+#[test]
+fn complaints_name_the_variable() {
+    let message = load_text("", &[("EMBERKEEP_DATABASE__MAX_CONNECTIONS", "many")]).unwrap_err();
+    assert_eq!(
+        message,
+        "configuration key `database.max_connections` (environment variable EMBERKEEP_DATABASE__MAX_CONNECTIONS): \
+         invalid type: string, expected u32"
+    );
+    let message = load_text("pools = []\n", &[("EMBERKEEP_POOLS__NAME", "x")]).unwrap_err();
+    assert!(message.contains("EMBERKEEP_POOLS__NAME"), "{message}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load::<Sections>(Some(Path::new("/nonexistent/emberkeep.toml")), "EMBERKEEP").unwrap_err();
+    assert_eq!(error.to_string(), "configuration file /nonexistent/emberkeep.toml cannot be read");
+}

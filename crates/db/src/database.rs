@@ -1,0 +1,180 @@
+//! The database as a whole: opening it, reading, named transactions.
+//!
+//! SQLite has one writer, so writes go through a pool of one connection that takes the write lock at `BEGIN`: two
+//! transactions queue instead of failing half-way. `synchronous = FULL` because an accepted request is a promise that a
+//! power cut must not break; that is one flush of the disk per transaction, some hundreds of them a second. PostgreSQL runs at
+//! READ COMMITTED; every change that could race is a compare-and-set.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use domain::{Error, Result};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
+
+use crate::conn::{Inner, sql};
+use crate::error::classify;
+use crate::{Config, Conn, migrate};
+
+/// How long a caller waits for a free connection, and a starting service for a database that does not listen yet.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long SQLite waits for another process's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a health check waits.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+/// What bounds a statement, a wait for a row's lock and a forgotten transaction on PostgreSQL, in milliseconds.
+const POSTGRES_LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "30000"), ("lock_timeout", "10000"), ("idle_in_transaction_session_timeout", "60000")];
+
+/// An open database; clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pools: Pools,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    Postgres(PgPool),
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+}
+
+impl Database {
+    /// Opens the database that `config.connection` names; a SQLite file is created where its directory exists.
+    /// Errors: `Invalid` when the text names no database, `Unavailable` when the database does not answer.
+    pub async fn connect(config: &Config) -> Result<Self> {
+        let pools = match config.connection.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() => open_sqlite(Path::new(path), config.max_pool_size).await?,
+            Some(("postgresql" | "postgres", _)) => open_postgres(config).await?,
+            _ => {
+                return Err(Error::invalid(
+                    "[database] connection must be sqlite:///path/to/file or postgresql://user:password@host/database.",
+                ));
+            }
+        };
+        Ok(Self { pools })
+    }
+
+    /// Begins a transaction. `name` says what it is for, as in "accept backup"; errors inside carry it.
+    pub async fn begin(&self, name: &'static str) -> Result<Tx> {
+        let inner = match &self.pools {
+            Pools::Postgres(pool) => {
+                let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
+                begun.map(Inner::PostgresTransaction)
+            }
+            Pools::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Inner::SqliteTransaction),
+        };
+        let inner = inner.map_err(|error| classify(format!("begin \"{name}\""), error))?;
+        Ok(Tx { conn: Conn::new(inner, name) })
+    }
+
+    /// A connection for reading; every statement sees what is committed when it begins.
+    pub async fn read(&self) -> Result<Conn> {
+        let inner = match &self.pools {
+            Pools::Postgres(pool) => pool.acquire().await.map(Inner::Postgres),
+            Pools::Sqlite { readers, .. } => readers.acquire().await.map(Inner::Sqlite),
+        };
+        let inner = inner.map_err(|error| classify("take a connection for reading", error))?;
+        Ok(Conn::new(inner, "read"))
+    }
+
+    /// Brings the schema up to this version of the code; see [`migrate::run`].
+    pub async fn migrate(&self) -> Result<()> {
+        migrate::run(self).await
+    }
+
+    /// Whether the database answers, within a few seconds.
+    pub async fn healthy(&self) -> Result<()> {
+        let ping = async {
+            let mut conn = self.read().await?;
+            sql("SELECT 1 AS one").fetch_one(&mut conn).await.map(drop)
+        };
+        match tokio::time::timeout(HEALTH_TIMEOUT, ping).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(Error::unavailable("The database does not answer.")),
+        }
+    }
+
+    /// Closes the connections; SQLite folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Postgres(pool) => pool.close().await,
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}
+
+/// A transaction: a connection whose changes become true together at [`Tx::commit`], or never. Dropped, it rolls back.
+#[derive(Debug)]
+#[must_use]
+pub struct Tx {
+    conn: Conn,
+}
+
+impl Tx {
+    /// Makes the changes true and durable. After an `Unavailable` error it is not known whether they are.
+    pub async fn commit(self) -> Result<()> {
+        self.conn.commit().await
+    }
+}
+
+impl Deref for Tx {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}
+
+async fn open_sqlite(path: &Path, readers_max: u32) -> Result<Pools> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !directory.is_dir() {
+        return Err(Error::invalid(format!(
+            "[database] connection: the directory {} does not exist; create it or name another file.",
+            directory.display()
+        )));
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true);
+    let failed = |error| classify(format!("open {}", path.display()), error);
+    let pool = || PoolOptions::<Sqlite>::new().acquire_timeout(ACQUIRE_TIMEOUT);
+    // The writer first: it creates the file and its journal, readers only find them.
+    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+    let readers = pool().max_connections(readers_max.max(1)).connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Pools::Sqlite { writer, readers })
+}
+
+async fn open_postgres(config: &Config) -> Result<Pools> {
+    let options = PgConnectOptions::from_str(&config.connection)
+        .map_err(|error| {
+            Error::invalid("[database] connection is no PostgreSQL address: postgresql://user:password@host/database.")
+                .with_source(error)
+        })?
+        .application_name("emberkeep")
+        .options(POSTGRES_LIMITS);
+    let address = format!("{}:{}", options.get_host(), options.get_port());
+    let pool = PoolOptions::<Postgres>::new()
+        .max_connections(config.max_pool_size.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|error| classify(format!("connect to PostgreSQL at {address}"), error))?;
+    Ok(Pools::Postgres(pool))
+}

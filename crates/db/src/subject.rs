@@ -1,0 +1,89 @@
+//! How a job's subject lies in its row: the ids in columns of their own, the rest in the JSON of `params`.
+
+use domain::job::{JobKind, Subject};
+use domain::volume::VolumeStatus;
+use domain::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::row::Row;
+
+/// What a kind needs to know beyond the ids; each field belongs to the kind of the same name in [`Subject`].
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Params {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_data: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_size_gb: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    was: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freeze: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_volume: Option<bool>,
+}
+
+/// The text of `params`.
+pub(crate) fn to_params(subject: &Subject) -> Result<String> {
+    let mut params = Params::default();
+    match subject {
+        Subject::VolumeDelete { keep_data, .. } => params.keep_data = Some(*keep_data),
+        Subject::VolumeExtend { new_size_gb, was, .. } => {
+            params.new_size_gb = Some(*new_size_gb);
+            params.was = Some(was.as_str().to_owned());
+        }
+        Subject::VolumeManage { source, .. } => params.source = Some(source.clone()),
+        Subject::BackupCreate { freeze, .. } => params.freeze = Some(*freeze),
+        Subject::BackupRestore { new_volume, .. } => params.new_volume = Some(*new_volume),
+        Subject::VolumeCreate { .. }
+        | Subject::SnapshotCreate { .. }
+        | Subject::SnapshotDelete { .. }
+        | Subject::BackupDelete { .. } => {}
+    }
+    serde_json::to_string(&params)
+        .map_err(|error| Error::internal("A job's parameters are no JSON.").with_source(error))
+}
+
+/// The subject of the job in `row`, whose kind is `kind`.
+pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
+    let job = row.text("id")?;
+    let params: Params = serde_json::from_str(&row.text("params")?)
+        .map_err(|error| Error::internal(format!("Job {job} has damaged parameters.")).with_source(error))?;
+    let lacks = |what: &str| Error::internal(format!("Job {job} ({kind}) lacks its {what}."));
+    Ok(match kind {
+        JobKind::VolumeCreate => Subject::VolumeCreate { volume_id: row.id("volume_id")? },
+        JobKind::VolumeDelete => Subject::VolumeDelete {
+            volume_id: row.id("volume_id")?,
+            keep_data: params.keep_data.ok_or_else(|| lacks("keep_data"))?,
+        },
+        JobKind::VolumeExtend => Subject::VolumeExtend {
+            volume_id: row.id("volume_id")?,
+            new_size_gb: params.new_size_gb.ok_or_else(|| lacks("new_size_gb"))?,
+            was: params.was.as_deref().and_then(VolumeStatus::parse).ok_or_else(|| lacks("former status"))?,
+        },
+        JobKind::VolumeManage => Subject::VolumeManage {
+            volume_id: row.id("volume_id")?,
+            source: params.source.ok_or_else(|| lacks("source"))?,
+        },
+        JobKind::SnapshotCreate => {
+            Subject::SnapshotCreate { snapshot_id: row.id("snapshot_id")?, volume_id: row.id("volume_id")? }
+        }
+        JobKind::SnapshotDelete => {
+            Subject::SnapshotDelete { snapshot_id: row.id("snapshot_id")?, volume_id: row.id("volume_id")? }
+        }
+        JobKind::BackupCreate => Subject::BackupCreate {
+            backup_id: row.id("backup_id")?,
+            volume_id: row.id("volume_id")?,
+            snapshot_id: row.opt_id("snapshot_id")?,
+            freeze: params.freeze.ok_or_else(|| lacks("freeze"))?,
+        },
+        JobKind::BackupRestore => Subject::BackupRestore {
+            backup_id: row.id("backup_id")?,
+            volume_id: row.id("volume_id")?,
+            new_volume: params.new_volume.ok_or_else(|| lacks("new_volume"))?,
+        },
+        JobKind::BackupDelete => Subject::BackupDelete { backup_id: row.id("backup_id")? },
+    })
+}

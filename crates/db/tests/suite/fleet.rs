@@ -1,0 +1,90 @@
+//! Services, workers, types.
+
+use db::workers::Worker;
+use db::{jobs, services, types, workers};
+use domain::VolumeId;
+use domain::ids::WorkerId;
+use domain::job::Subject;
+use domain::placement::PoolReport;
+
+use crate::lab::{Lab, QUEUE, at};
+
+fn worker(host: &str, secs: i64) -> Worker {
+    Worker {
+        id: WorkerId::random(),
+        host: host.into(),
+        availability_zone: "nova".into(),
+        backup_driver: "swift".into(),
+        slots: 4,
+        pools: vec![PoolReport { name: "a \"b\"".into(), free_bytes: 1 << 50, total_bytes: i64::MAX }],
+        draining: false,
+        heartbeat_at: at(secs),
+    }
+}
+
+pub(crate) async fn services_keep_what_the_operator_said(lab: Lab) {
+    lab.commit(async |conn| {
+        services::report(conn, "h1", "cinder-backup", "nova", at(0)).await?;
+        services::report(conn, "h2", "cinder-scheduler", "nova", at(0)).await?;
+        assert!(services::set_disabled(conn, "h1", "cinder-backup", true, Some("broken"), at(1)).await?);
+        assert!(!services::set_disabled(conn, "h1", "cinder-volume", true, None, at(1)).await?);
+        services::report(conn, "h1", "cinder-backup", "east", at(5)).await
+    })
+    .await;
+    let mut conn = lab.read().await;
+    assert_eq!(services::list(&mut conn, None, None).await.expect("list").len(), 2);
+    assert_eq!(services::list(&mut conn, Some("h2"), Some("cinder-backup")).await.expect("list"), []);
+    let found = services::list(&mut conn, Some("h1"), None).await.expect("list");
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].created_at, found[0].reported_at), (at(0), at(5)));
+    assert_eq!((found[0].disabled, found[0].disabled_reason.as_deref()), (true, Some("broken")));
+    assert_eq!(found[0].availability_zone, "east");
+}
+
+pub(crate) async fn candidates_carry_their_load(lab: Lab) {
+    let (busy, idle, silent) = (worker("h1", 100), worker("h2", 100), worker("h3", 10));
+    for worker in [&busy, &idle, &silent] {
+        lab.commit(async |conn| workers::register(conn, worker).await).await;
+    }
+    let id = lab.enqueue(Subject::VolumeCreate { volume_id: VolumeId::random() }, at(0)).await;
+    lab.commit(async |conn| {
+        jobs::assign(conn, id, 1, busy.id, QUEUE, Some("a"), at(200), at(100)).await?;
+        services::report(conn, "h2", "cinder-backup", "nova", at(0)).await?;
+        services::set_disabled(conn, "h2", "cinder-backup", true, None, at(0)).await
+    })
+    .await;
+    let mut found = workers::candidates(&mut lab.read().await, at(50)).await.expect("candidates");
+    found.sort_by(|a, b| a.host.cmp(&b.host));
+    let seen: Vec<_> = found.iter().map(|found| (found.worker_id, found.busy, found.disabled)).collect();
+    assert_eq!(seen, [(busy.id, 1, false), (idle.id, 0, true)]);
+    assert_eq!(found[0].pools, busy.pools);
+    lab.commit(async |conn| workers::heartbeat(conn, busy.id, &[], true, at(101)).await).await;
+    let found = workers::candidates(&mut lab.read().await, at(100)).await.expect("candidates");
+    assert_eq!(found.iter().map(|found| (found.worker_id, found.disabled)).collect::<Vec<_>>(), [(busy.id, true)]);
+}
+
+pub(crate) async fn silent_workers_are_forgotten(lab: Lab) {
+    let (old, new) = (worker("h1", 10), worker("h1", 100));
+    lab.commit(async |conn| {
+        workers::register(conn, &old).await?;
+        workers::register(conn, &new).await?;
+        workers::register(conn, &new).await
+    })
+    .await;
+    assert_eq!(lab.commit(async |conn| workers::prune(conn, at(50)).await).await, 1);
+    assert!(!lab.commit(async |conn| workers::heartbeat(conn, old.id, &[], false, at(60)).await).await);
+    let mut conn = lab.read().await;
+    assert_eq!(workers::get(&mut conn, old.id).await.expect("get"), None);
+    assert_eq!(workers::get(&mut conn, new.id).await.expect("get"), Some(new.clone()));
+    assert_eq!(workers::list(&mut conn, at(0)).await.expect("list"), [new]);
+}
+
+pub(crate) async fn types_are_found_by_id_and_name(lab: Lab) {
+    let mut conn = lab.read().await;
+    let all = types::list(&mut conn).await.expect("list");
+    assert_eq!(all.len(), 1);
+    let by_name = types::find(&mut conn, types::DEFAULT_NAME).await.expect("find").expect("the default");
+    assert!(by_name.is_public);
+    assert_eq!(types::find(&mut conn, &by_name.id).await.expect("find"), Some(by_name));
+    assert_eq!(types::find(&mut conn, "gold").await.expect("find"), None);
+}

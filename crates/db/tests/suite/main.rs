@@ -1,0 +1,98 @@
+//! One suite, run on a SQLite file and on a real PostgreSQL (`real::`, which needs `EMBERKEEP_TEST_POSTGRES_URL`).
+
+mod backups;
+mod database;
+mod fleet;
+mod jobs;
+mod lab;
+mod lists;
+mod outbox;
+mod quotas;
+mod rows;
+
+macro_rules! on_both {
+    ($($module:ident { $($case:ident)* })*) => {
+        mod sqlite {
+            $(mod $module {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::lab::on_sqlite(crate::$module::$case).await;
+                }
+            )*})*
+        }
+
+        mod real {
+            $(mod $module {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::lab::on_postgres(crate::$module::$case).await;
+                }
+            )*})*
+        }
+    };
+}
+
+on_both! {
+    backups {
+        deleted_backups_are_invisible
+        a_place_is_written_once
+        chains
+        a_held_parent_and_its_deletion_exclude_each_other
+    }
+    database {
+        a_dropped_transaction_changes_nothing
+        a_dropped_future_leaves_a_working_connection
+        processes_that_start_together_migrate_once
+        a_newer_database_is_refused
+        a_changed_script_is_refused
+        a_text_with_nul_is_refused
+        writers_queue
+        an_unknown_word_is_named
+    }
+    fleet {
+        services_keep_what_the_operator_said
+        candidates_carry_their_load
+        silent_workers_are_forgotten
+        types_are_found_by_id_and_name
+    }
+    jobs {
+        every_subject_comes_back
+        the_way_of_a_job
+        success_only_from_running
+        a_dead_generation_can_change_nothing
+        a_repeated_claim_is_the_job_again
+        of_two_assignments_one_wins
+        of_two_claims_one_wins
+        of_requeue_and_finish_one_wins
+        of_two_endings_one_wins
+        due_and_expired
+        checkpoints_page_and_go
+    }
+    lists {
+        pages_equal_a_model
+        filters_select
+        markers_are_checked
+        wrong_columns_are_errors
+    }
+    outbox {
+        two_relays_share_the_rows
+        a_taken_row_comes_back
+    }
+    quotas {
+        parallel_charges_never_exceed
+        all_or_nothing_in_the_order_of_names
+        own_limits_win
+        giving_back_too_much_is_an_error
+        usage_is_the_sum_of_the_rows
+    }
+    rows {
+        nouns_come_back
+        another_projects_row_is_not_found
+        status_changes_compare
+        a_volume_returns_from_its_backup
+        texts_and_setters
+        a_volume_takes_its_own_with_it
+        stuck_rows_have_no_job
+        metadata_sets
+    }
+}

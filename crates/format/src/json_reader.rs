@@ -1,0 +1,234 @@
+//! Walks through JSON of any legal layout with one fixed buffer, whatever the length of the document or of its strings.
+
+use std::io::{ErrorKind, Read};
+
+use domain::{Error, Result};
+
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Values that are skipped may be nested this deep.
+const DEPTH_MAX: usize = 64;
+/// Keys and numbers that are looked at are short; longer keys are unknown ones.
+const TOKEN_BYTES_MAX: usize = 64;
+
+/// A pull reader over a document. Errors are `Damaged` when the document is broken; errors of the underlying reader
+/// keep their kind when they carry a [`domain::Error`], and are `Unavailable` otherwise.
+#[derive(Debug)]
+pub(crate) struct JsonReader<R> {
+    source: R,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl<R: Read> JsonReader<R> {
+    pub(crate) fn new(source: R) -> Self {
+        Self { source, buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0 }
+    }
+
+    /// The next byte that is not white space, left in place; `None` at the end of the document.
+    pub(crate) fn peek_token(&mut self) -> Result<Option<u8>> {
+        loop {
+            let available = &self.buffer[self.start..self.end];
+            let blanks = available.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+            self.start += blanks;
+            if self.start < self.end {
+                return Ok(Some(self.buffer[self.start]));
+            }
+            if !self.fill(1)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Takes `byte`, which must be the next token.
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<()> {
+        if self.take_if(byte)? {
+            return Ok(());
+        }
+        Err(malformed(&format!("expected '{}'", char::from(byte))))
+    }
+
+    /// Takes `byte` if it is the next token.
+    pub(crate) fn take_if(&mut self, byte: u8) -> Result<bool> {
+        let found = self.peek_token()? == Some(byte);
+        self.start += usize::from(found);
+        Ok(found)
+    }
+
+    /// Reads a string of a known number of plain bytes (no escapes); anything else is malformed.
+    pub(crate) fn plain_string<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.expect(b'"')?;
+        if !self.fill(N + 1)? {
+            return Err(malformed("a string is cut"));
+        }
+        let text = &self.buffer[self.start..self.start + N];
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(text);
+        self.start += N;
+        if self.byte()? != b'"' || bytes.contains(&b'\\') || bytes.contains(&b'"') {
+            return Err(malformed("a string has another length than it must have"));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a key with its colon. The answer is cut when the key is longer than any known one.
+    pub(crate) fn key(&mut self) -> Result<String> {
+        let key = self.string(TOKEN_BYTES_MAX)?;
+        self.expect(b':')?;
+        Ok(key)
+    }
+
+    /// Reads a whole number that fits 64 bits.
+    pub(crate) fn number(&mut self) -> Result<u64> {
+        self.peek_token()?;
+        let mut digits = String::new();
+        while let Some(byte) = self.peek_number_byte()? {
+            if digits.len() == TOKEN_BYTES_MAX {
+                return Err(malformed("a number is too long"));
+            }
+            digits.push(char::from(byte));
+            self.start += 1;
+        }
+        let legal = !digits.starts_with('+') && (digits.len() == 1 || !digits.starts_with('0'));
+        digits.parse().ok().filter(|_| legal).ok_or_else(|| malformed("expected a whole number"))
+    }
+
+    /// Passes over one value of any kind.
+    pub(crate) fn skip_value(&mut self) -> Result<()> {
+        self.skip_nested(0)
+    }
+
+    fn skip_nested(&mut self, depth: usize) -> Result<()> {
+        if depth > DEPTH_MAX {
+            return Err(malformed("values are nested too deep"));
+        }
+        match self.peek_token()? {
+            Some(b'"') => self.string(0).map(drop),
+            Some(b'{') => self.skip_members(b'}', depth),
+            Some(b'[') => self.skip_members(b']', depth),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            Some(b'-' | b'0'..=b'9') => {
+                while self.peek_number_byte()?.is_some() {
+                    self.start += 1;
+                }
+                Ok(())
+            }
+            _ => Err(malformed("expected a value")),
+        }
+    }
+
+    /// Passes over an object or an array, up to and including `close`.
+    fn skip_members(&mut self, close: u8, depth: usize) -> Result<()> {
+        self.start += 1;
+        if self.take_if(close)? {
+            return Ok(());
+        }
+        loop {
+            if close == b'}' {
+                self.key()?;
+            }
+            self.skip_nested(depth + 1)?;
+            if self.take_if(close)? {
+                return Ok(());
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    /// Reads a string and keeps at most `kept` bytes of it.
+    fn string(&mut self, kept: usize) -> Result<String> {
+        self.expect(b'"')?;
+        let mut text = Vec::new();
+        loop {
+            match self.byte()? {
+                b'"' => return Ok(String::from_utf8_lossy(&text).into_owned()),
+                b'\\' => {
+                    let symbol = self.escape()?;
+                    if text.len() < kept {
+                        text.extend_from_slice(symbol.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                }
+                0..0x20 => return Err(malformed("a control character stands in a string")),
+                byte if text.len() < kept => text.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    /// What follows a backslash. Halves of surrogate pairs become replacement characters: no known key has any.
+    fn escape(&mut self) -> Result<char> {
+        Ok(match self.byte()? {
+            symbol @ (b'"' | b'\\' | b'/') => char::from(symbol),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let mut unit = 0;
+                for _ in 0..4 {
+                    let digit = char::from(self.byte()?).to_digit(16).ok_or_else(|| malformed("a bad escape"))?;
+                    unit = unit << 4 | digit;
+                }
+                char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
+            }
+            _ => return Err(malformed("a bad escape")),
+        })
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<()> {
+        for expected in word {
+            if self.byte()? != *expected {
+                return Err(malformed("expected a value"));
+            }
+        }
+        Ok(())
+    }
+
+    fn peek_number_byte(&mut self) -> Result<Option<u8>> {
+        if !self.fill(1)? {
+            return Ok(None);
+        }
+        let byte = self.buffer[self.start];
+        Ok(matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E').then_some(byte))
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        if !self.fill(1)? {
+            return Err(malformed("the document is cut"));
+        }
+        self.start += 1;
+        Ok(self.buffer[self.start - 1])
+    }
+
+    /// Makes at least `wanted` bytes available; false when the document ends before.
+    fn fill(&mut self, wanted: usize) -> Result<bool> {
+        if self.end - self.start < wanted && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        while self.end - self.start < wanted {
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Ok(false),
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable(error)),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The one sentence for a document that is broken; `what` is for the log.
+pub(crate) fn malformed(what: &str) -> Error {
+    Error::damaged("The backup's sha256 file is damaged.").with_source(what.to_owned())
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    error
+        .downcast::<Error>()
+        .unwrap_or_else(|error| Error::unavailable("The backup's sha256 file could not be read.").with_source(error))
+}

@@ -1,0 +1,115 @@
+//! Reads `<prefix>_sha256file` as a stream: one hash at a time, whatever the size of the file (contract §3.4).
+
+use std::io::Read;
+
+use domain::Result;
+use stdx::hex;
+
+use crate::json_reader::{JsonReader, malformed};
+
+/// The hashes of a volume's blocks, in the order of offsets.
+///
+/// Any legal layout is read: keys in any order, any white space, unknown keys. Memory is one buffer of 64 KiB. After an
+/// error the iterator is at its end; the list is complete only when `None` came without an error before.
+#[derive(Debug)]
+pub struct Sha256Reader<R> {
+    json: JsonReader<R>,
+    block_size_bytes: Option<u64>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// The next entry, if there is one, is the first.
+    First,
+    Entries,
+    Ended,
+}
+
+impl<R: Read> Sha256Reader<R> {
+    /// Reads up to the first hash.
+    ///
+    /// # Errors
+    /// `Damaged` for a document that is no sha256 file; those of `reader`: a [`domain::Error`] inside of its `io::Error`
+    /// comes out unchanged.
+    pub fn new(reader: R) -> Result<Self> {
+        let mut this = Self { json: JsonReader::new(reader), block_size_bytes: None, stage: Stage::First };
+        this.json.expect(b'{')?;
+        loop {
+            if this.member()? {
+                return Ok(this);
+            }
+            this.json.expect(b',')?;
+        }
+    }
+
+    /// Bytes of volume per hash (`chunk_size`). Stock Cinder and Emberkeep write it before the hashes; in a file of
+    /// another layout it may be known only when the iterator has ended.
+    #[must_use]
+    pub const fn block_size(&self) -> Option<u64> {
+        self.block_size_bytes
+    }
+
+    /// Reads one member of the document; true when it is the list, which is then open.
+    fn member(&mut self) -> Result<bool> {
+        match self.json.key()?.as_str() {
+            "sha256s" => {
+                self.json.expect(b'[')?;
+                return Ok(true);
+            }
+            "chunk_size" => {
+                let size = self.json.number()?;
+                if size == 0 || self.block_size_bytes.replace(size).is_some() {
+                    return Err(malformed("chunk_size is zero or stands twice"));
+                }
+            }
+            _ => self.json.skip_value()?,
+        }
+        Ok(false)
+    }
+
+    fn next_hash(&mut self) -> Result<Option<[u8; 32]>> {
+        if self.json.take_if(b']')? {
+            self.finish()?;
+            return Ok(None);
+        }
+        if self.stage == Stage::Entries {
+            self.json.expect(b',')?;
+        }
+        self.stage = Stage::Entries;
+        let digits = self.json.plain_string::<64>()?;
+        hex::decode(&digits).map(Some).ok_or_else(|| malformed("a hash is not 64 hex digits"))
+    }
+
+    /// Reads what follows the list, up to the end of the document.
+    fn finish(&mut self) -> Result<()> {
+        while !self.json.take_if(b'}')? {
+            self.json.expect(b',')?;
+            if self.member()? {
+                return Err(malformed("sha256s stands twice"));
+            }
+        }
+        if self.json.peek_token()?.is_some() {
+            return Err(malformed("something follows the document"));
+        }
+        if self.block_size_bytes.is_none() {
+            return Err(malformed("chunk_size is missing"));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Iterator for Sha256Reader<R> {
+    type Item = Result<[u8; 32]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.stage == Stage::Ended {
+            return None;
+        }
+        let item = self.next_hash().transpose();
+        if !matches!(item, Some(Ok(_))) {
+            self.stage = Stage::Ended;
+        }
+        item
+    }
+}

@@ -1,0 +1,10 @@
+//! Stores around a store: each adds one manner and passes everything else through.
+
+mod faults;
+mod retry;
+
+pub use faults::{Fault, Faults, Operation, Rule};
+pub use retry::{Retry, RetryPolicy};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Repeats what failed for a passing reason: a bounded number of times, with growing pauses, or as long as the store asked.
+
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{Error, Result};
+use futures::{StreamExt, stream};
+use stdx::backoff::Backoff;
+use stdx::report::Chain;
+
+use crate::{Body, Object, ObjectStore, Page};
+
+/// How often and how patiently.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RetryPolicy {
+    /// All attempts, the first included; 0 counts as 1.
+    pub attempts: u32,
+    /// The longest first pause; later ones double. A pause lasts at least half of its step.
+    pub first_delay: Duration,
+    /// Bounds the pauses, those that a store asks for by `Retry-After` too.
+    pub max_delay: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// As swiftclient does it: three repetitions, two seconds at first, 64 at most.
+    fn default() -> Self {
+        Self { attempts: 4, first_delay: Duration::from_secs(2), max_delay: Duration::from_secs(64) }
+    }
+}
+
+/// Repeats operations whose error is retryable. A `get` is repeated until its first bytes are there; a stream that
+/// breaks later is the reader's to resume by a range.
+#[derive(Debug)]
+pub struct Retry {
+    inner: Arc<dyn ObjectStore>,
+    policy: RetryPolicy,
+}
+
+impl Retry {
+    #[must_use]
+    pub fn new(inner: Arc<dyn ObjectStore>, policy: RetryPolicy) -> Self {
+        Self { inner, policy }
+    }
+
+    async fn repeat<T, F>(&self, operation: &'static str, mut act: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let mut backoff = Backoff::new(self.policy.first_delay, self.policy.max_delay);
+        let mut attempt = 1;
+        loop {
+            let error = match act().await {
+                Err(error) if error.retryable() && attempt < self.policy.attempts => error,
+                outcome => return outcome,
+            };
+            let delay = self.delay(&error, backoff.next_delay());
+            let delay_ms = delay.as_millis();
+            tracing::warn!(operation, attempt, delay_ms, error = %Chain(&error), "the object store will be asked again");
+            tokio::time::sleep(delay).await;
+            attempt += 1;
+        }
+    }
+
+    fn delay(&self, error: &Error, own: Duration) -> Duration {
+        openstack::http::retry_after(error).map_or(own, |asked| asked.max(own)).min(self.policy.max_delay)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Retry {
+    fn service(&self) -> &'static str {
+        self.inner.service()
+    }
+
+    async fn ensure_container(&self, container: &str) -> Result<()> {
+        self.repeat("ensure_container", || self.inner.ensure_container(container)).await
+    }
+
+    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()> {
+        self.repeat("put", || self.inner.put(container, name, body.clone(), md5)).await
+    }
+
+    async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object> {
+        self.repeat("get", || begin(self.inner.as_ref(), container, name, range.clone())).await
+    }
+
+    async fn head(&self, container: &str, name: &str) -> Result<u64> {
+        self.repeat("head", || self.inner.head(container, name)).await
+    }
+
+    async fn list(&self, container: &str, prefix: &str, after: Option<&str>) -> Result<Page> {
+        self.repeat("list", || self.inner.list(container, prefix, after)).await
+    }
+
+    async fn delete(&self, container: &str, name: &str) -> Result<()> {
+        self.repeat("delete", || self.inner.delete(container, name)).await
+    }
+}
+
+/// Opens the object and waits for its first bytes, so that a failure before them is one of the opening.
+async fn begin(store: &dyn ObjectStore, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object> {
+    let Object { length_bytes, stream } = store.get(container, name, range).await?;
+    let mut rest = stream.fuse();
+    let first = rest.next().await.transpose()?;
+    Ok(Object { length_bytes, stream: stream::iter(first.map(Ok)).chain(rest).boxed() })
+}

@@ -1,0 +1,151 @@
+//! Durable, atomic writing: a temporary file, its bytes checked and flushed, then its name.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use domain::{Error, Result, Timestamp};
+use md5::{Digest, Md5};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
+
+use super::container::{self, Access};
+use super::failure::{Place, failed, refused};
+use crate::Body;
+
+/// As Cinder's posix driver sets it.
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP).union(Mode::WGRP);
+/// Below the root. No container's name begins with a dot, so this is none.
+const TEMPORARY: &str = ".emberkeep-tmp";
+/// No write takes so long.
+const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Makes the root and the directory of temporary files, and cleans the latter.
+pub(super) fn prepare(root: &Path) -> Result<()> {
+    let unusable = |error: std::io::Error| {
+        Error::invalid(format!("backup_posix_path {} cannot be used as a store.", root.display())).with_source(error)
+    };
+    std::fs::create_dir_all(root).map_err(unusable)?;
+    let directory = temporary_directory(root).map_err(|error| unusable(std::io::Error::other(error)))?;
+    remove_leftovers(&directory, Timestamp::now()).map_err(|errno| unusable(errno.into()))
+}
+
+pub(super) fn put(root: &Path, place: &Place, body: &Body, md5: [u8; 16], abandoned: &CancellationToken) -> Result<()> {
+    let target = container::open(root, &place.container, Access::Existing)?;
+    let temporary = Temporary::create(root, place)?;
+    let mut writer = Writer { place, md5: Md5::new(), length_bytes: 0, abandoned };
+    match body {
+        Body::Bytes(bytes) => bytes.chunks(PIECE_BYTES).try_for_each(|piece| writer.write(&temporary.file, piece))?,
+        Body::File { path, .. } => writer.copy(path, &temporary.file)?,
+    }
+    if writer.length_bytes != body.length_bytes() || <[u8; 16]>::from(writer.md5.finalize()) != md5 {
+        return Err(Error::damaged(format!("The bytes for object {place} do not match their MD5 and length.")));
+    }
+    rustix::fs::fchmod(&temporary.file, FILE_MODE).map_err(|errno| failed(place, "store", errno))?;
+    rustix::fs::fsync(&temporary.file).map_err(|errno| failed(place, "store", errno))?;
+    if abandoned.is_cancelled() {
+        return Err(Error::cancelled());
+    }
+    temporary.rename(&target, place)
+}
+
+struct Writer<'a> {
+    place: &'a Place,
+    md5: Md5,
+    length_bytes: u64,
+    abandoned: &'a CancellationToken,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, mut file: &File, piece: &[u8]) -> Result<()> {
+        if self.abandoned.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        self.md5.update(piece);
+        self.length_bytes += piece.len() as u64;
+        file.write_all(piece).map_err(|error| match Errno::from_io_error(&error) {
+            Some(errno) => failed(self.place, "store", errno),
+            None => Error::unavailable(format!("Cannot store object {}.", self.place)).with_source(error),
+        })
+    }
+
+    fn copy(&mut self, from: &Path, file: &File) -> Result<()> {
+        let unreadable = |error| Error::internal("the spooled file cannot be read").with_source(error);
+        let mut source = File::open(from).map_err(unreadable)?;
+        let mut buffer = vec![0; PIECE_BYTES];
+        loop {
+            match source.read(&mut buffer).map_err(unreadable)? {
+                0 => return Ok(()),
+                count => self.write(file, &buffer[..count])?,
+            }
+        }
+    }
+}
+
+/// A file that vanishes when dropped, unless it was renamed to be an object.
+struct Temporary {
+    directory: OwnedFd,
+    name: String,
+    file: File,
+}
+
+impl Temporary {
+    fn create(root: &Path, place: &Place) -> Result<Self> {
+        let directory = temporary_directory(root)?;
+        let name = uuid::Uuid::new_v4().to_string();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&directory, &name, flags, FILE_MODE)
+            .map_err(|errno| refused(&format!("object {place}"), "store", errno))?;
+        Ok(Self { directory, name, file: File::from(file) })
+    }
+
+    fn rename(self, target: &OwnedFd, place: &Place) -> Result<()> {
+        rustix::fs::renameat(&self.directory, &self.name, target, &place.file_name)
+            .and_then(|()| rustix::fs::fsync(target))
+            .map_err(|errno| refused(&format!("object {place}"), "store", errno))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        match rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty()) {
+            // Renamed: the name is gone, as it should.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => tracing::warn!(%errno, name = self.name, "a temporary file of the posix store stays behind"),
+        }
+    }
+}
+
+fn temporary_directory(root: &Path) -> Result<OwnedFd> {
+    let opened = rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let root_directory = opened.map_err(|errno| container::root_refused(root, errno))?;
+    container::open_segment(&root_directory, TEMPORARY, Access::Create)
+        .map_err(|errno| refused(&format!("the directory {TEMPORARY} of the posix store"), "open", errno))
+}
+
+fn remove_leftovers(directory: &OwnedFd, now: Timestamp) -> Result<(), Errno> {
+    let max_age_secs = i64::try_from(LEFTOVER_AGE.as_secs()).unwrap_or(i64::MAX);
+    let oldest_kept_secs = now.minus_secs(max_age_secs).micros() / 1_000_000;
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let modified_secs = match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => continue,
+            status => status?.st_mtime,
+        };
+        if modified_secs < oldest_kept_secs {
+            match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT | Errno::ISDIR | Errno::PERM) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,303 @@
+//! A pool that is a directory of raw sparse files: local disk, NFS, CephFS.
+//!
+//! `volume-<id>` is a regular file, or a symbolic link to an adopted block device; `snapshot-<id>` and `frozen-<name>`
+//! are independent files, so a volume may go while they stay. On a file system with reflinks (XFS, btrfs) copies are
+//! `FICLONE`: instant, sharing space, and a point in time even while the volume is written to. Elsewhere they are
+//! sparse copies and the volume must be quiet meanwhile.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::{Error, Kind, Result, SnapshotId, VolumeId};
+use rustix::fs::OFlags;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::adopt::{Allowed, Source};
+use crate::copy::{Sharing, copy_volume};
+use crate::device::{Access, FileDevice};
+use crate::failure::failed;
+use crate::files;
+use crate::port::{BlockDevice, Pool, PoolSpace};
+
+/// One `[[pools]]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolConfig {
+    /// What the scheduler and `os-vol-host-attr:host` (`host@backend#pool`) call it.
+    pub name: String,
+    /// The directory; made when it is missing.
+    pub path: PathBuf,
+    /// Directories from which existing files and block devices may be adopted, besides the pool's own.
+    #[serde(default)]
+    pub manage_paths: Vec<PathBuf>,
+}
+
+/// See the module. Cheap to open; holds no file open.
+#[derive(Debug)]
+pub struct DirectoryPool {
+    name: String,
+    path: PathBuf,
+    allowed: Allowed,
+    sharing: Sharing,
+}
+
+impl DirectoryPool {
+    /// Makes the directory where it is missing and finds out once whether its file system has reflinks.
+    ///
+    /// # Errors
+    /// `Unavailable` when the directory cannot be made or written to.
+    pub fn open(config: &PoolConfig) -> Result<Self> {
+        let opened = || {
+            fs::create_dir_all(&config.path)?;
+            let path = config.path.canonicalize()?;
+            let sharing = probe_sharing(&path)?;
+            Ok((path, sharing))
+        };
+        let (path, sharing) = opened()
+            .map_err(|error| failed(&format!("open pool {} at {}", config.name, config.path.display()), error))?;
+        tracing::info!(pool = config.name, path = %path.display(), ?sharing, "pool opened");
+        let allowed = Allowed::new(&path, &config.manage_paths);
+        Ok(Self { name: config.name.clone(), path, allowed, sharing })
+    }
+
+    /// Copies an open device into the new file `name`. A file that is there is whole (see [`files::build`]) and stays.
+    fn copy_in(&self, act: &str, source: &FileDevice, name: &str, size_bytes: u64) -> Result<()> {
+        let length = source.size_bytes();
+        if size_bytes < length {
+            return Err(Error::invalid(format!("Could not {act}: its source has {length} bytes, not {size_bytes}.")));
+        }
+        let path = self.path.join(name);
+        let copied = || {
+            if path.try_exists()? {
+                return grow(&path, size_bytes);
+            }
+            files::build(&self.path, name, |target| {
+                copy_volume(source.file(), target, length, size_bytes, self.sharing)
+            })
+        };
+        copied().map_err(|error| failed(act, error))
+    }
+
+    /// Opens a file of the pool; what is not there is the noun's "could not be found".
+    fn open_file(&self, noun: &str, id: &dyn std::fmt::Display, name: &str, access: Access) -> Result<FileDevice> {
+        let label = format!("{} {id}", noun.to_lowercase());
+        let path = self.path.join(name);
+        let opened = fs::symlink_metadata(&path).and_then(|metadata| {
+            let target = if metadata.is_symlink() { self.allowed.device_behind(&path)? } else { path };
+            open_nofollow(&target, access)
+        });
+        match opened {
+            Ok(file) => FileDevice::new(file, label, access),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::not_found(noun, id)),
+            Err(error) => Err(failed(&format!("open {label}"), error)),
+        }
+    }
+
+    fn open_file_of_volume(&self, volume: VolumeId, access: Access) -> Result<FileDevice> {
+        self.open_file("Volume", &volume, &volume_name(volume), access)
+    }
+
+    fn remove(&self, act: &str, name: &str) -> Result<()> {
+        files::remove(&self.path, name).map_err(|error| failed(act, error))
+    }
+
+    /// The size of the volume when `source` was taken under its id already; `None` when the id is free.
+    fn taken_before(&self, given: &Path, volume: VolumeId) -> Result<Option<u64>> {
+        let device = match self.open_file_of_volume(volume, Access::Read) {
+            Ok(device) => device,
+            Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let same = match fs::read_link(self.path(volume)) {
+            Ok(link) => link == given,
+            Err(_) => !given.exists(),
+        };
+        if same {
+            Ok(Some(device.size_bytes()))
+        } else {
+            Err(Error::new(
+                Kind::Conflict,
+                format!("Volume {volume} already has its bytes; source {} was left alone.", given.display()),
+            ))
+        }
+    }
+
+    fn take_file(&self, source: &Path, volume: VolumeId) -> Result<()> {
+        let target = self.path(volume);
+        let taken = || {
+            fs::rename(source, &target)?;
+            files::sync_directory(&self.path)?;
+            source.parent().map_or(Ok(()), files::sync_directory)
+        };
+        taken().map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::CrossesDevices => Error::invalid(format!(
+                "Source {} is on another file system than pool {}. Move it into the pool's directory {} and try again.",
+                source.display(),
+                self.name,
+                self.path.display()
+            )),
+            _ => failed(&format!("take {} into pool {}", source.display(), self.name), error),
+        })
+    }
+}
+
+impl Pool for DirectoryPool {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn space(&self) -> Result<PoolSpace> {
+        let stat = rustix::fs::statvfs(&self.path)
+            .map_err(|error| failed(&format!("measure pool {}", self.name), error.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(PoolSpace { free_bytes: bytes(stat.f_bavail), total_bytes: bytes(stat.f_blocks) })
+    }
+
+    fn create(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
+        files::build(&self.path, &volume_name(volume), |file| file.set_len(size_bytes))
+            .map_err(|error| failed(&format!("create volume {volume}"), error))
+    }
+
+    fn clone_volume(&self, source: VolumeId, volume: VolumeId, size_bytes: u64) -> Result<()> {
+        let source = self.open_file_of_volume(source, Access::Read)?;
+        self.copy_in(&format!("create volume {volume}"), &source, &volume_name(volume), size_bytes)
+    }
+
+    fn clone_snapshot(&self, snapshot: SnapshotId, volume: VolumeId, size_bytes: u64) -> Result<()> {
+        let source = self.open_file("Snapshot", &snapshot, &snapshot_name(snapshot), Access::Read)?;
+        self.copy_in(&format!("create volume {volume}"), &source, &volume_name(volume), size_bytes)
+    }
+
+    fn extend(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
+        let device = self.open_file_of_volume(volume, Access::ReadWrite)?;
+        if size_bytes <= device.size_bytes() {
+            return Ok(());
+        }
+        let file = device.file();
+        let extended = || {
+            if !file.metadata()?.is_file() {
+                return Ok(false);
+            }
+            file.set_len(size_bytes)?;
+            file.sync_all()?;
+            Ok(true)
+        };
+        match extended() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::new(
+                Kind::Unsupported,
+                format!("Volume {volume} is an adopted block device. Grow the device on its host, then try again."),
+            )),
+            Err(error) => Err(failed(&format!("extend volume {volume}"), error)),
+        }
+    }
+
+    fn delete(&self, volume: VolumeId) -> Result<()> {
+        self.remove(&format!("delete volume {volume}"), &volume_name(volume))
+    }
+
+    fn adopt(&self, source: &str, volume: VolumeId) -> Result<u64> {
+        // A bare name means a file in the pool's own directory.
+        let given = self.path.join(source);
+        if let Some(size_bytes) = self.taken_before(&given, volume)? {
+            return Ok(size_bytes);
+        }
+        match self.allowed.check(&given)? {
+            Source::File(path) => self.take_file(&path, volume)?,
+            Source::Device(path) => std::os::unix::fs::symlink(&path, self.path(volume))
+                .and_then(|()| files::sync_directory(&self.path))
+                .map_err(|error| failed(&format!("take {} into pool {}", path.display(), self.name), error))?,
+        }
+        Ok(self.open_file_of_volume(volume, Access::Read)?.size_bytes())
+    }
+
+    fn snapshot(&self, volume: VolumeId, snapshot: SnapshotId) -> Result<()> {
+        let source = self.open_file_of_volume(volume, Access::Read)?;
+        let size_bytes = source.size_bytes();
+        self.copy_in(&format!("create snapshot {snapshot}"), &source, &snapshot_name(snapshot), size_bytes)
+    }
+
+    fn delete_snapshot(&self, snapshot: SnapshotId) -> Result<()> {
+        self.remove(&format!("delete snapshot {snapshot}"), &snapshot_name(snapshot))
+    }
+
+    fn freeze(&self, volume: VolumeId, name: &str) -> Result<()> {
+        let file_name = frozen_name(name)?;
+        let source = self.open_file_of_volume(volume, Access::Read)?;
+        let size_bytes = source.size_bytes();
+        self.copy_in(&format!("freeze volume {volume}"), &source, &file_name, size_bytes)
+    }
+
+    fn thaw(&self, name: &str) -> Result<()> {
+        self.remove(&format!("remove frozen copy {name}"), &frozen_name(name)?)
+    }
+
+    fn open_volume(&self, volume: VolumeId) -> Result<Arc<dyn BlockDevice>> {
+        Ok(Arc::new(self.open_file_of_volume(volume, Access::ReadWrite)?))
+    }
+
+    fn open_snapshot(&self, snapshot: SnapshotId) -> Result<Arc<dyn BlockDevice>> {
+        Ok(Arc::new(self.open_file("Snapshot", &snapshot, &snapshot_name(snapshot), Access::Read)?))
+    }
+
+    fn open_frozen(&self, name: &str) -> Result<Arc<dyn BlockDevice>> {
+        Ok(Arc::new(self.open_file("Frozen copy", &name, &frozen_name(name)?, Access::Read)?))
+    }
+
+    fn path(&self, volume: VolumeId) -> PathBuf {
+        self.path.join(volume_name(volume))
+    }
+}
+
+fn volume_name(volume: VolumeId) -> String {
+    format!("volume-{volume}")
+}
+
+fn snapshot_name(snapshot: SnapshotId) -> String {
+    format!("snapshot-{snapshot}")
+}
+
+/// A frozen copy's name is the caller's, so it is held to letters that cannot leave the directory.
+fn frozen_name(name: &str) -> Result<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 128 || !name.chars().all(plain) {
+        return Err(Error::invalid(format!("{name:?} cannot name a frozen copy: use letters, digits, '-', '_', '.'.")));
+    }
+    Ok(format!("frozen-{name}"))
+}
+
+/// The last part of `path` must be the thing itself: a link put there since the check is an error.
+fn open_nofollow(path: &Path, access: Access) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
+    OpenOptions::new().read(true).write(access == Access::ReadWrite).custom_flags(flags).open(path)
+}
+
+/// A complete copy that a later request wants larger.
+fn grow(path: &Path, size_bytes: u64) -> io::Result<()> {
+    let file = open_nofollow(path, Access::ReadWrite)?;
+    if file.metadata()?.len() < size_bytes {
+        file.set_len(size_bytes)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Tries `FICLONE` between two throw-away files.
+fn probe_sharing(directory: &Path) -> io::Result<Sharing> {
+    let id = Uuid::new_v4();
+    let paths = [directory.join(format!(".probe-{id}-a")), directory.join(format!(".probe-{id}-b"))];
+    let probed = files::create_new(&paths[0]).and_then(|source| {
+        source.set_len(4096)?;
+        let target = files::create_new(&paths[1])?;
+        Ok(if rustix::fs::ioctl_ficlone(&target, &source).is_ok() { Sharing::Reflink } else { Sharing::None })
+    });
+    for path in &paths {
+        // The second is not there when the first could not be made; that error is the one returned.
+        drop(fs::remove_file(path));
+    }
+    probed
+}

@@ -1,0 +1,238 @@
+//! `DirectoryPool` against the pool suite, a model, and callers who should not be trusted.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+use domain::{Kind, SnapshotId, VolumeId};
+use proptest::prelude::*;
+use volume::{DirectoryPool, Pool, PoolConfig, suite};
+
+fn pool_at(path: &Path, manage_paths: &[&Path]) -> DirectoryPool {
+    let manage_paths = manage_paths.iter().map(|path| (*path).to_owned()).collect();
+    DirectoryPool::open(&PoolConfig { name: "pool".to_owned(), path: path.to_owned(), manage_paths }).unwrap()
+}
+
+#[test]
+fn passes_the_suite() {
+    let directory = tempfile::tempdir().unwrap();
+    suite::run(&pool_at(directory.path(), &[])).unwrap();
+}
+
+#[test]
+fn leaves_no_temporary_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = pool_at(directory.path(), &[]);
+    let volume = VolumeId::random();
+    fs::write(directory.path().join(format!(".volume-{volume}.dead-attempt.tmp")), b"half").unwrap();
+    pool.create(volume, 4096).unwrap();
+    let names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, [format!("volume-{volume}").as_str()]);
+}
+
+#[test]
+fn copies_stay_sparse() {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = pool_at(directory.path(), &[]);
+    let (volume, clone) = (VolumeId::random(), VolumeId::random());
+    pool.create(volume, 1 << 30).unwrap();
+    pool.open_volume(volume).unwrap().write_at(500 << 20, &[1; 4096]).unwrap();
+    pool.clone_volume(volume, clone, 1 << 30).unwrap();
+    assert!(fs::metadata(pool.path(clone)).unwrap().blocks() * 512 < 1 << 20);
+}
+
+#[test]
+fn frozen_names_cannot_leave_the_pool() {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = pool_at(directory.path(), &[]);
+    for name in ["", "../up", "a/b", "nul\0"] {
+        assert_eq!(pool.thaw(name).unwrap_err().kind(), Kind::Invalid, "{name:?}");
+    }
+}
+
+mod adopting {
+    use super::*;
+
+    struct Place {
+        _directory: tempfile::TempDir,
+        managed: std::path::PathBuf,
+        outside: std::path::PathBuf,
+        pool: DirectoryPool,
+    }
+
+    fn place() -> Place {
+        let directory = tempfile::tempdir().unwrap();
+        let [pool, managed, outside] = ["pool", "managed", "outside"].map(|name| directory.path().join(name));
+        for path in [&managed, &outside] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("disk.raw"), vec![9; 8192]).unwrap();
+        }
+        let pool = pool_at(&pool, &[&managed]);
+        Place { _directory: directory, managed, outside, pool }
+    }
+
+    fn text(path: &Path) -> &str {
+        path.to_str().unwrap()
+    }
+
+    #[test]
+    fn takes_a_managed_file_once() {
+        let place = place();
+        let (source, volume) = (place.managed.join("disk.raw"), VolumeId::random());
+        for _ in 0..2 {
+            assert_eq!(place.pool.adopt(text(&source), volume).unwrap(), 8192);
+        }
+        assert!(!source.exists());
+        assert_eq!(suite::content(&*place.pool.open_volume(volume).unwrap()).unwrap(), vec![9; 8192]);
+    }
+
+    #[test]
+    fn takes_a_file_of_its_own_directory_by_bare_name() {
+        let place = place();
+        let volume = VolumeId::random();
+        let directory = place.pool.path(volume).parent().unwrap().to_owned();
+        fs::write(directory.join("copied-in.raw"), b"12345").unwrap();
+        assert_eq!(place.pool.adopt("copied-in.raw", volume).unwrap(), 5);
+    }
+
+    #[test]
+    fn refuses_what_lies_outside() {
+        let place = place();
+        symlink(&place.outside, place.managed.join("escape")).unwrap();
+        symlink(place.outside.join("disk.raw"), place.managed.join("link.raw")).unwrap();
+        let sources = [
+            place.outside.join("disk.raw"),
+            place.managed.join("../outside/disk.raw"),
+            place.managed.join("escape/disk.raw"),
+            place.managed.join("link.raw"),
+            place.managed.join("missing.raw"),
+            place.managed.clone(),
+            "/dev/null".into(),
+            "nul\0".into(),
+        ];
+        for source in sources {
+            let error = place.pool.adopt(text(&source), VolumeId::random()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Invalid, "{}", source.display());
+        }
+        assert!(place.outside.join("disk.raw").exists());
+    }
+
+    #[test]
+    fn refuses_files_of_pools_and_hard_links() {
+        let place = place();
+        let (volume, snapshot) = (VolumeId::random(), SnapshotId::random());
+        place.pool.create(volume, 4096).unwrap();
+        place.pool.snapshot(volume, snapshot).unwrap();
+        place.pool.freeze(volume, "b").unwrap();
+        fs::write(place.managed.join(format!("volume-{volume}")), b"another pool's").unwrap();
+        fs::hard_link(place.managed.join("disk.raw"), place.managed.join("second-name.raw")).unwrap();
+        let sources = [
+            format!("volume-{volume}"),
+            format!("snapshot-{snapshot}"),
+            "frozen-b".to_owned(),
+            format!("{}/volume-{volume}", place.managed.display()),
+            format!("{}/disk.raw", place.managed.display()),
+        ];
+        for source in sources {
+            let error = place.pool.adopt(&source, VolumeId::random()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Invalid, "{source}");
+        }
+    }
+
+    #[test]
+    fn keeps_a_volume_that_has_its_bytes() {
+        let place = place();
+        let volume = VolumeId::random();
+        place.pool.create(volume, 4096).unwrap();
+        let error = place.pool.adopt(text(&place.managed.join("disk.raw")), volume).unwrap_err();
+        assert_eq!(error.kind(), Kind::Conflict);
+        assert!(place.managed.join("disk.raw").exists());
+    }
+
+    #[test]
+    fn a_link_in_the_pool_to_a_plain_file_is_not_followed() {
+        let place = place();
+        let volume = VolumeId::random();
+        symlink(place.outside.join("disk.raw"), place.pool.path(volume)).unwrap();
+        assert!(place.pool.open_volume(volume).is_err());
+    }
+}
+
+/// One step of the model test; ranges are cut to the volume.
+#[derive(Clone, Debug)]
+enum Step {
+    Write { offset: usize, length: usize, byte: u8 },
+    Zero { offset: usize, length: usize },
+    Extend { by: usize },
+    Snapshot,
+    DeleteSnapshot,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let range = (0..300_000usize, 0..150_000usize);
+    prop::collection::vec(
+        prop_oneof![
+            4 => (range.clone(), any::<u8>()).prop_map(|((offset, length), byte)| Step::Write { offset, length, byte }),
+            3 => range.prop_map(|(offset, length)| Step::Zero { offset, length }),
+            1 => (0..70_000usize).prop_map(|by| Step::Extend { by }),
+            2 => Just(Step::Snapshot),
+            1 => Just(Step::DeleteSnapshot),
+        ],
+        1..24,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn behaves_like_a_vector(steps in steps()) {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_at(directory.path(), &[]);
+        let volume = VolumeId::random();
+        let mut model = vec![0u8; 200_000];
+        let mut snapshots = Vec::new();
+        pool.create(volume, model.len() as u64).unwrap();
+        for step in steps {
+            let clip = |offset: usize, length: usize| {
+                let offset = offset.min(model.len());
+                offset..(offset + length).min(model.len())
+            };
+            match step {
+                Step::Write { offset, length, byte } => {
+                    let range = clip(offset, length);
+                    model[range.clone()].fill(byte);
+                    pool.open_volume(volume).unwrap().write_at(range.start as u64, &model[range]).unwrap();
+                }
+                Step::Zero { offset, length } => {
+                    let range = clip(offset, length);
+                    model[range.clone()].fill(0);
+                    pool.open_volume(volume).unwrap().zero(range.start as u64, range.len() as u64).unwrap();
+                }
+                Step::Extend { by } => {
+                    model.resize(model.len() + by, 0);
+                    pool.extend(volume, model.len() as u64).unwrap();
+                }
+                Step::Snapshot => {
+                    let snapshot = SnapshotId::random();
+                    pool.snapshot(volume, snapshot).unwrap();
+                    snapshots.push((snapshot, model.clone()));
+                }
+                Step::DeleteSnapshot => {
+                    if let Some((snapshot, _)) = snapshots.pop() {
+                        pool.delete_snapshot(snapshot).unwrap();
+                    }
+                }
+            }
+        }
+        let device = pool.open_volume(volume).unwrap();
+        prop_assert_eq!(&suite::content(&*device).unwrap(), &model);
+        suite::check_extents(&*device, 0, model.len() as u64).unwrap();
+        pool.delete(volume).unwrap();
+        for (snapshot, expected) in snapshots {
+            prop_assert_eq!(suite::content(&*pool.open_snapshot(snapshot).unwrap()).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+-- The schema, version 1. The same tables as migrations/sqlite/0001_initial.sql.
+--
+-- Ids are UUIDs as text, times are microseconds since 1970 (UTC), sizes are whole GiB or bytes as the name says. Status words
+-- are checked by the program, which knows what may follow what. A foreign key stands only where rows die together or where a
+-- row must not outlive another; a backup outlives its volume. Text is compared byte by byte (COLLATE "C"), as SQLite does, so
+-- that both databases sort and page alike.
+
+CREATE TABLE volume_types (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    name TEXT COLLATE "C" NOT NULL UNIQUE,
+    description TEXT COLLATE "C",
+    is_public BOOLEAN NOT NULL
+);
+
+INSERT INTO volume_types (id, name, description, is_public)
+VALUES ('4d8f5a3e-6f0c-4b52-9a57-2f6c1b7e0d10', '__DEFAULT__', 'Default Volume Type', TRUE);
+
+CREATE TABLE volumes (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    project_id TEXT COLLATE "C" NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C",
+    description TEXT COLLATE "C",
+    size_gb BIGINT NOT NULL,
+    status TEXT COLLATE "C" NOT NULL,
+    -- What status was before a backup took the volume; afterwards a marker of how that backup ended.
+    previous_status TEXT COLLATE "C",
+    attach_status TEXT COLLATE "C" NOT NULL,
+    migration_status TEXT COLLATE "C",
+    availability_zone TEXT COLLATE "C" NOT NULL,
+    volume_type_id TEXT COLLATE "C" NOT NULL,
+    -- Where the bytes are; null until a scheduler placed the volume.
+    pool TEXT COLLATE "C",
+    host TEXT COLLATE "C",
+    snapshot_id TEXT COLLATE "C",
+    source_volume_id TEXT COLLATE "C",
+    source_backup_id TEXT COLLATE "C",
+    bootable BOOLEAN NOT NULL,
+    multiattach BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT,
+    launched_at BIGINT
+);
+CREATE INDEX volumes_by_project ON volumes (project_id, created_at, id);
+CREATE INDEX volumes_by_age ON volumes (created_at, id);
+CREATE INDEX volumes_by_status ON volumes (status);
+
+CREATE TABLE attachments (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    volume_id TEXT COLLATE "C" NOT NULL REFERENCES volumes (id) ON DELETE CASCADE,
+    instance_id TEXT COLLATE "C",
+    attached_host TEXT COLLATE "C",
+    mountpoint TEXT COLLATE "C",
+    attach_mode TEXT COLLATE "C" NOT NULL,
+    attach_status TEXT COLLATE "C" NOT NULL,
+    attached_at BIGINT
+);
+CREATE INDEX attachments_by_volume ON attachments (volume_id);
+
+-- A volume cannot go while it has snapshots: they count against a quota that nobody would give back.
+CREATE TABLE snapshots (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    volume_id TEXT COLLATE "C" NOT NULL REFERENCES volumes (id),
+    project_id TEXT COLLATE "C" NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C",
+    description TEXT COLLATE "C",
+    size_gb BIGINT NOT NULL,
+    status TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX snapshots_by_project ON snapshots (project_id, created_at, id);
+CREATE INDEX snapshots_by_age ON snapshots (created_at, id);
+CREATE INDEX snapshots_by_volume ON snapshots (volume_id);
+CREATE INDEX snapshots_by_status ON snapshots (status);
+
+-- A deleted backup's row stays, with status 'deleted'.
+CREATE TABLE backups (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    project_id TEXT COLLATE "C" NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    volume_id TEXT COLLATE "C" NOT NULL,
+    snapshot_id TEXT COLLATE "C",
+    parent_id TEXT COLLATE "C",
+    name TEXT COLLATE "C",
+    description TEXT COLLATE "C",
+    status TEXT COLLATE "C" NOT NULL,
+    fail_reason TEXT COLLATE "C",
+    size_gb BIGINT NOT NULL,
+    object_count BIGINT NOT NULL,
+    -- The place in the store: null until a worker began, apart from a container or a zone that the caller chose.
+    container TEXT COLLATE "C",
+    service TEXT COLLATE "C",
+    service_metadata TEXT COLLATE "C",
+    availability_zone TEXT COLLATE "C",
+    host TEXT COLLATE "C",
+    data_timestamp BIGINT NOT NULL,
+    restore_volume_id TEXT COLLATE "C",
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX backups_by_project ON backups (project_id, created_at, id);
+CREATE INDEX backups_by_age ON backups (created_at, id);
+CREATE INDEX backups_by_volume ON backups (volume_id, project_id);
+CREATE INDEX backups_by_parent ON backups (parent_id);
+CREATE INDEX backups_by_status ON backups (status);
+
+-- Key and value pairs of volumes, snapshots and backups.
+CREATE TABLE resource_metadata (
+    resource_id TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (resource_id, key)
+);
+
+-- A project's own limits; without a row the configured default holds. -1 is unlimited.
+CREATE TABLE quotas (
+    project_id TEXT COLLATE "C" NOT NULL,
+    resource TEXT COLLATE "C" NOT NULL,
+    hard_limit BIGINT NOT NULL,
+    PRIMARY KEY (project_id, resource)
+);
+
+-- What a project holds: at every commit the sum over its rows.
+CREATE TABLE quota_usages (
+    project_id TEXT COLLATE "C" NOT NULL,
+    resource TEXT COLLATE "C" NOT NULL,
+    in_use BIGINT NOT NULL,
+    PRIMARY KEY (project_id, resource)
+);
+
+-- What os-services lists.
+CREATE TABLE services (
+    host TEXT COLLATE "C" NOT NULL,
+    binary_name TEXT COLLATE "C" NOT NULL,
+    availability_zone TEXT COLLATE "C" NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    disabled_reason TEXT COLLATE "C",
+    -- When an operator last disabled or enabled it.
+    changed_at BIGINT,
+    reported_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (host, binary_name)
+);
+
+-- Worker processes that registered. `pools` is a JSON list of {name, free_bytes, total_bytes}.
+CREATE TABLE workers (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    host TEXT COLLATE "C" NOT NULL,
+    availability_zone TEXT COLLATE "C" NOT NULL,
+    backup_driver TEXT COLLATE "C" NOT NULL,
+    slots BIGINT NOT NULL,
+    pools TEXT COLLATE "C" NOT NULL,
+    draining BOOLEAN NOT NULL,
+    heartbeat_at BIGINT NOT NULL
+);
+
+-- Everything asynchronous. `params` is a JSON object of what the kind needs beyond the ids.
+CREATE TABLE jobs (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    kind TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    -- Raised by every assignment and every return to the queue: only the holder of the current number may report.
+    generation BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    project_id TEXT COLLATE "C" NOT NULL,
+    volume_id TEXT COLLATE "C",
+    snapshot_id TEXT COLLATE "C",
+    backup_id TEXT COLLATE "C",
+    params TEXT COLLATE "C" NOT NULL,
+    pool TEXT COLLATE "C",
+    worker_id TEXT COLLATE "C",
+    lease_expires_at BIGINT,
+    not_before BIGINT NOT NULL,
+    cancel_requested BOOLEAN NOT NULL,
+    done_bytes BIGINT NOT NULL,
+    total_bytes BIGINT NOT NULL,
+    error TEXT COLLATE "C",
+    request_id TEXT COLLATE "C",
+    traceparent TEXT COLLATE "C",
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE INDEX jobs_due ON jobs (created_at, id, not_before) WHERE state = 'queued';
+CREATE INDEX jobs_by_lease ON jobs (lease_expires_at) WHERE state IN ('assigned', 'running');
+CREATE INDEX jobs_by_worker ON jobs (worker_id) WHERE state IN ('assigned', 'running');
+CREATE INDEX jobs_by_volume ON jobs (volume_id) WHERE state IN ('queued', 'assigned', 'running');
+CREATE INDEX jobs_by_snapshot ON jobs (snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
+CREATE INDEX jobs_by_backup ON jobs (backup_id) WHERE state IN ('queued', 'assigned', 'running');
+
+-- Objects of an unfinished backup that are durable in the store.
+CREATE TABLE job_checkpoints (
+    job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    name TEXT COLLATE "C" NOT NULL,
+    offset_bytes BIGINT NOT NULL,
+    length_bytes BIGINT NOT NULL,
+    md5 TEXT COLLATE "C" NOT NULL,
+    compression TEXT COLLATE "C" NOT NULL,
+    sha256 TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (job_id, name)
+);
+CREATE INDEX job_checkpoints_in_order ON job_checkpoints (job_id, offset_bytes, name);
+
+-- Messages to send; a row goes when the broker has confirmed it.
+CREATE TABLE outbox (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    queue TEXT COLLATE "C" NOT NULL,
+    body TEXT COLLATE "C" NOT NULL,
+    traceparent TEXT COLLATE "C",
+    created_at BIGINT NOT NULL,
+    -- A relay that took the row hides it until then.
+    hidden_until BIGINT NOT NULL
+);
+CREATE INDEX outbox_in_order ON outbox (created_at, id);
