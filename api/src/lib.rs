@@ -1,1 +1,25 @@
-//! REST v3 at the edge: Cinder's API.
+//! REST v3 at the edge: what OpenStack's clients take for Cinder.
+//!
+//! The way of a request: [`pipeline`] (ids, limits, identity, microversion) → one handler of `handlers/` (parameters) →
+//! a named transaction of `accept/` or a query → a pure view of `views/`. Whatever goes wrong becomes a fault in
+//! [`error`] and nowhere else. `router.rs` lists every route.
+//!
+//! The api accepts; it never opens a volume or a store. A 202 means that rows and a job are committed.
+
+mod accept;
+mod call;
+mod config;
+mod context;
+mod error;
+mod handlers;
+mod links;
+mod microversion;
+mod paging;
+mod pipeline;
+mod router;
+mod schema;
+mod serve;
+mod views;
+
+pub use config::{AuthStrategy, Config, QuotaConfig, Sections};
+pub use serve::{Deps, bind, serve, service};

@@ -1,2 +1,36 @@
-//! Starts the service.
-fn main() {}
+//! `emberkeep-api`: the REST service as a process of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chassis::exit::{Failure, run_main};
+use clap::Parser;
+
+/// Emberkeep's REST API: Cinder's v3.
+#[derive(Debug, Parser)]
+#[command(name = "emberkeep-api", version)]
+struct Arguments {
+    /// TOML file with the sections [api], [database], [messaging], [quota] and [telemetry].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    run_main("emberkeep-api", run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let sections: api::Sections = chassis::config::load(arguments.config.as_deref(), "EMBERKEEP")?;
+    let _telemetry = chassis::telemetry::init("emberkeep-api", &sections.telemetry)?;
+    let shutdown = chassis::shutdown::signals();
+    let config = api::Config { quota: sections.quota, ..sections.api };
+    let listener = api::bind(&config).await?;
+    let database = db::Database::connect(&sections.database).await?;
+    database.migrate().await?;
+    let broker = messaging::connect(&sections.messaging, &shutdown)?;
+    let nudge = outbox::Relay::spawn(database.clone(), broker, shutdown.clone());
+    api::serve(api::Deps { database: database.clone(), nudge }, config, listener, shutdown).await?;
+    database.close().await;
+    Ok(())
+}

@@ -1,1 +1,21 @@
-//! Claims jobs, runs the engine, reports.
+//! Moves bytes: claims jobs, runs them on pools and the object store, reports how they ended.
+//!
+//! [`run`] is one worker process's life: register, consume hints, claim, work, report, drain. A job belongs to this worker
+//! only while its lease stands; a worker that cannot reach the scheduler stops its jobs before their leases end. Knows no
+//! database.
+
+mod config;
+mod identity;
+mod intake;
+mod job;
+mod lease;
+mod link;
+mod reporter;
+mod running;
+mod service;
+mod session;
+mod spaces;
+mod work;
+
+pub use config::{Config, EngineConfig, Layout, Naming, Sections};
+pub use service::{Deps, run};

@@ -1,2 +1,67 @@
-//! Starts the service.
-fn main() {}
+//! `emberkeep-backup-worker`: moves bytes between pools and the object store.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backup_worker::{Deps, Sections};
+use chassis::config::ConfigError;
+use chassis::exit::Failure;
+use clap::Parser;
+use tonic::transport::{Channel, Endpoint};
+use volume::{DirectoryPool, Pool, PoolConfig};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+#[derive(Parser)]
+#[command(name = "emberkeep-backup-worker", version, about = "Emberkeep's backup worker")]
+struct Arguments {
+    /// Configuration file (TOML); every key can be given as EMBERKEEP_SECTION__KEY too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    chassis::exit::run_main("emberkeep-backup-worker", work(arguments))
+}
+
+async fn work(arguments: Arguments) -> Result<(), Failure> {
+    let sections: Sections = chassis::config::load(arguments.config.as_deref(), "EMBERKEEP")?;
+    let config = sections.config()?;
+    let channel = channel(&config.scheduler_url)?;
+    let _telemetry = chassis::telemetry::init("emberkeep-backup-worker", &sections.telemetry)?;
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed already");
+    }
+    // Ends the broker's connection too, so not before the worker has drained.
+    let ended = tokio_util::sync::CancellationToken::new();
+    let broker = messaging::connect(&sections.messaging, &ended)?;
+    let store = storage::open(&sections.store)?;
+    let pools = sections.pools.iter().map(open_pool).collect::<domain::Result<Vec<_>>>()?;
+    tracing::info!(scheduler = config.scheduler_url, host = config.host, pools = pools.len(), "backup worker starts");
+
+    let deps = Deps { broker: Arc::clone(&broker), channel, store, pools };
+    Box::pin(backup_worker::run(deps, config, chassis::shutdown::signals())).await?;
+    broker.close().await;
+    ended.cancel();
+    Ok(())
+}
+
+/// Connects when it is used, and again whenever the connection broke or fell silent.
+fn channel(url: &str) -> Result<Channel, ConfigError> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|error| ConfigError::value("worker.scheduler_url", error.to_string()))?;
+    let endpoint = endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_while_idle(true);
+    Ok(endpoint.connect_lazy())
+}
+
+fn open_pool(config: &PoolConfig) -> domain::Result<Arc<dyn Pool>> {
+    Ok(Arc::new(DirectoryPool::open(config)?))
+}

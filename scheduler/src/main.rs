@@ -1,2 +1,45 @@
-//! Starts the service.
-fn main() {}
+//! `emberkeep-scheduler`: decides which worker takes which job and writes down how it ended.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chassis::exit::Failure;
+use clap::Parser;
+use scheduler::{Deps, Scheduler, Sections};
+use tokio_stream::wrappers::TcpListenerStream;
+
+#[derive(Parser)]
+#[command(name = "emberkeep-scheduler", version, about = "Emberkeep's scheduler")]
+struct Arguments {
+    /// Configuration file (TOML); every key can be given as EMBERKEEP_SECTION__KEY too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    chassis::exit::run_main("emberkeep-scheduler", serve(arguments))
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let sections: Sections = chassis::config::load(arguments.config.as_deref(), "EMBERKEEP")?;
+    sections.scheduler.check()?;
+    let _telemetry = chassis::telemetry::init("emberkeep-scheduler", &sections.telemetry)?;
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed already");
+    }
+    let shutdown = chassis::shutdown::signals();
+    let database = db::Database::connect(&sections.database).await?;
+    database.migrate().await?;
+    let broker = messaging::connect(&sections.messaging, &shutdown)?;
+    let listener = tokio::net::TcpListener::bind(&sections.scheduler.listen).await?;
+    tracing::info!(listen = %listener.local_addr()?, "emberkeep-scheduler serves workers");
+
+    let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
+    let deps = Deps { database: database.clone(), broker: broker.clone(), nudge };
+    let scheduler = Scheduler::start(deps, sections.scheduler, shutdown.clone());
+    scheduler.serve_grpc(TcpListenerStream::new(listener), shutdown).await?;
+    broker.close().await;
+    database.close().await;
+    Ok(())
+}

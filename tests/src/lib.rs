@@ -1,1 +1,5 @@
 //! The harness and the tests that enter through the front door.
+
+pub mod client;
+pub mod servers;
+pub mod stock;

@@ -1,13 +1,12 @@
 //! Turns proto/proto/*.proto into the committed proto/src/generated/*.rs, with a protobuf compiler written in Rust.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
 /// Writes the generated code, or with `check` fails where the committed code differs.
-pub fn run(check: bool) -> anyhow::Result<()> {
-    let root = workspace_root();
+pub(crate) fn run(check: bool) -> anyhow::Result<()> {
+    let root = crate::workspace::root();
     let sources = root.join("proto/proto");
     let committed = root.join("proto/src/generated");
     let fresh = tempfile::tempdir()?;
@@ -26,8 +25,4 @@ pub fn run(check: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-pub fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }

@@ -15,9 +15,40 @@ pub struct Sections {
     pub quota: api::QuotaConfig,
     pub telemetry: chassis::telemetry::Config,
     pub database: Option<db::Config>,
-    pub messaging: Option<messaging::Config>,
+    pub messaging: messaging::Config,
     pub store: Option<storage::Config>,
     pub pools: Vec<volume::PoolConfig>,
+}
+
+/// What each service is given, nothing left open.
+#[derive(Clone, Debug)]
+pub(crate) struct Completed {
+    pub(crate) api: api::Config,
+    pub(crate) scheduler: scheduler::Config,
+    pub(crate) worker: backup_worker::Sections,
+    pub(crate) database: db::Config,
+}
+
+impl Sections {
+    /// Fills in what the file left open: SQLite, the in-process broker, a posix store and one pool, all below `data`.
+    pub(crate) fn completed(self, data: &DataDirectory) -> Completed {
+        let sqlite =
+            || db::Config { connection: format!("sqlite://{}", data.database().display()), ..Default::default() };
+        let pool = || volume::PoolConfig { name: "local".to_owned(), path: data.volumes(), manage_paths: Vec::new() };
+        Completed {
+            api: api::Config { quota: self.quota, ..self.api },
+            scheduler: self.scheduler,
+            worker: backup_worker::Sections {
+                worker: self.worker,
+                pools: if self.pools.is_empty() { vec![pool()] } else { self.pools },
+                store: self.store.unwrap_or_else(|| storage::Config::posix(data.store())),
+                engine: self.engine,
+                messaging: self.messaging,
+                telemetry: self.telemetry,
+            },
+            database: self.database.unwrap_or_else(sqlite),
+        }
+    }
 }
 
 /// Where everything of a fresh installation lies.
@@ -27,11 +58,12 @@ pub struct DataDirectory(PathBuf);
 impl DataDirectory {
     /// Makes the directory and what belongs in it.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let directory = Self(path.to_owned());
-        for part in [directory.volumes(), directory.store(), directory.spool()] {
+        std::fs::create_dir_all(path)?;
+        let directory = Self(path.canonicalize()?);
+        for part in [directory.volumes(), directory.store()] {
             std::fs::create_dir_all(part)?;
         }
-        Ok(Self(path.canonicalize()?))
+        Ok(directory)
     }
 
     #[must_use]
@@ -47,11 +79,6 @@ impl DataDirectory {
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.0.join("store")
-    }
-
-    #[must_use]
-    pub fn spool(&self) -> PathBuf {
-        self.0.join("spool")
     }
 
     #[must_use]

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into(), 1),
     };
+    openstack::http::install_crypto_provider();
     let ended = runtime.block_on(async {
         match command {
             Command::Serve(arguments) => serve::run(arguments).await,

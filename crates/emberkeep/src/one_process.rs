@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use storage::ObjectStore;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use volume::{DirectoryPool, Pool, PoolConfig};
@@ -31,34 +30,38 @@ impl OneProcess {
     /// Opens everything the configuration names, then binds, then serves.
     pub async fn start(sections: Sections, data: &DataDirectory, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let sections = sections.completed(data);
-        let pools = open_pools(&sections.pools)?;
-        let store = storage::open(&sections.store).context("open the object store")?;
-        let broker = messaging::connect(&sections.messaging, &shutdown).context("reach the broker")?;
+        sections.scheduler.check()?;
+        let config = sections.worker.config()?;
+        let pools = open_pools(&sections.worker.pools)?;
+        let store = storage::open(&sections.worker.store).context("open the object store")?;
+        let background = CancellationToken::new();
+        let broker = messaging::connect(&sections.worker.messaging, &background).context("reach the broker")?;
         let database = db::Database::connect(&sections.database).await.context("open the database")?;
         database.migrate().await.context("migrate the database")?;
-        let listener = TcpListener::bind(&sections.api.listen)
-            .await
-            .with_context(|| format!("listen on {} ([api] listen)", sections.api.listen))?;
+        let listener = api::bind(&sections.api).await?;
         let address = listener.local_addr()?;
 
-        let background = CancellationToken::new();
         let nudge = outbox::Relay::spawn(database.clone(), Arc::clone(&broker), background.clone());
         let (channel, incoming) = wire::in_memory();
         let deps = scheduler::Deps { database: database.clone(), broker: Arc::clone(&broker), nudge: nudge.clone() };
         let scheduler = scheduler::Scheduler::start(deps, sections.scheduler, background.clone());
-        let deps =
-            backup_worker::Deps { broker, channel, store: Arc::clone(&store), pools: pools.clone() };
-        let config = backup_worker::Config { engine: sections.engine, ..sections.worker };
+        let deps = backup_worker::Deps { broker, channel, store: Arc::clone(&store), pools: pools.clone() };
         let (front, middle) = (shutdown.child_token(), CancellationToken::new());
         let stages = vec![
-            ("api", front.clone(), stdx::task::spawn("api", {
-                let deps = api::Deps { database, nudge };
-                api::serve(deps, sections.api, listener, front)
-            })),
+            (
+                "api",
+                front.clone(),
+                stdx::task::spawn("api", {
+                    let deps = api::Deps { database, nudge };
+                    api::serve(deps, sections.api, listener, front)
+                }),
+            ),
             ("worker", middle.clone(), stdx::task::spawn("worker", backup_worker::run(deps, config, middle))),
-            ("scheduler", background.clone(), stdx::task::spawn("scheduler", async move {
-                scheduler.serve_grpc(incoming, background).await
-            })),
+            (
+                "scheduler",
+                background.clone(),
+                stdx::task::spawn("scheduler", async move { scheduler.serve_grpc(incoming, background).await }),
+            ),
         ];
         Ok(Self { address, data: data.clone(), store, pools, stages })
     }

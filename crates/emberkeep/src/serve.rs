@@ -45,7 +45,7 @@ fn greeting(endpoint: &str, data: &std::path::Path) -> String {
     format!(
         "Emberkeep serves {endpoint}/v3, data in {data}. Ctrl-C stops it.\n\n\
          For the cinder client (pip install python-cinderclient):\n  \
-         export OS_AUTH_TYPE=noauth OS_ENDPOINT={endpoint}/v3 OS_USER_ID=demo OS_PROJECT_ID={project}\n  \
+         alias cinder='cinder --os-auth-type noauth --os-endpoint {endpoint}/v3 --os-user-id demo --os-project-id {project}'\n  \
          cinder create --name first 1 && cinder backup-create first && cinder backup-list\n\n\
          For the openstack client (pip install python-openstackclient), in another shell:\n  \
          export OS_AUTH_TYPE=admin_token OS_ENDPOINT={endpoint}/v3/{project} OS_TOKEN=demo:{project}\n  \

@@ -2,8 +2,20 @@
 //!
 //! Joins `format`, `storage` and `volume`; knows no database, no broker, no HTTP.
 
+mod backup;
+mod budget;
+mod delete;
+mod hash;
+mod listing;
 mod port;
+mod progress;
+mod restore;
+mod stream_reader;
+mod work;
 
+pub use backup::back_up;
+pub use delete::delete;
 pub use port::{
     BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Settings, Stored,
 };
+pub use restore::restore;

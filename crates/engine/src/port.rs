@@ -38,7 +38,7 @@ pub struct Context {
 /// Told while the work goes on. Must not block.
 #[async_trait]
 pub trait Reporter: Send + Sync {
-    /// Bytes of volume handled.
+    /// Bytes of volume handled. A restore counts each byte twice: when it is written and when it is checked.
     fn progress(&self, done_bytes: u64, total_bytes: u64);
     /// The object is durable.
     async fn stored(&self, object: Stored) -> Result<()>;
@@ -53,7 +53,8 @@ pub struct Stored {
     pub length: u64,
     /// Of the volume's bytes.
     pub md5: [u8; 16],
-    /// Of the volume's bytes: what a later generation compares before it trusts the object.
+    /// SHA-256 over the SHA-256s of the object's blocks, in order: what a later attempt compares before it trusts the
+    /// object. As strong as a hash of the bytes themselves, which would cost a second pass over them.
     pub sha256: [u8; 32],
     pub compression: Compression,
 }

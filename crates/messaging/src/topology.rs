@@ -15,8 +15,12 @@ pub const JOBS: &str = "emberkeep.jobs";
 pub const DEAD: &str = "emberkeep.dead";
 /// The exchange that leads to [`DEAD`].
 pub const DEAD_EXCHANGE: &str = "emberkeep.dead";
-/// After so many deliveries without acknowledgement a message is dead.
+/// A message that came back this often is dead the next time.
 pub const DELIVERY_LIMIT: i64 = 20;
+/// The dead letters keep the newest; nobody may ever look.
+pub const DEAD_MAX_MESSAGES: i64 = 10_000;
+/// No message of ours comes near; a larger one is refused on its way out and rejected on its way in.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const WORKER_QUEUE_EXPIRES_MS: i64 = 10 * 60 * 1000;
 
 const WORKER_PREFIX: &str = "emberkeep.worker.";

@@ -1,0 +1,108 @@
+//! Snapshots: create, update, delete, reset (contract §1.7).
+
+use db::metadata::Pairs;
+use db::{Conn, metadata, quotas, snapshots, volumes};
+use domain::job::Subject;
+use domain::quota::Resource;
+use domain::snapshot::{Snapshot, SnapshotStatus, check_create};
+use domain::{Result, SnapshotId};
+
+use super::{commit, enqueue, prepare_forced_deletion, raced};
+use crate::call::Call;
+
+/// A snapshot that the caller wants.
+#[derive(Debug)]
+pub(crate) struct NewSnapshot {
+    pub(crate) volume_id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) metadata: Pairs,
+    pub(crate) in_use_allowed: bool,
+}
+
+pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
+    let mut tx = call.app.database.begin("accept snapshot").await?;
+    let volume = volumes::get(&mut tx, &call.caller.scope(), &wish.volume_id).await?;
+    check_create(&volume, wish.in_use_allowed)?;
+    let project_id = &call.caller.project_id;
+    let amounts = [(Resource::Snapshots, 1), (Resource::Gigabytes, volume.size_gb)];
+    quotas::charge(&mut tx, project_id, &call.app.default_limits(), &amounts).await?;
+    // Written unchanged: the row stays locked, so that the volume is not deleted before its snapshot is there.
+    if !volumes::change_status(&mut tx, volume.id, &[volume.status], volume.status, call.now).await? {
+        check_create(&volumes::get(&mut tx, &call.caller.scope(), &wish.volume_id).await?, wish.in_use_allowed)?;
+        return Err(raced("Volume", volume.id));
+    }
+    let snapshot = Snapshot {
+        id: SnapshotId::random(),
+        volume_id: volume.id,
+        project_id: project_id.clone(),
+        user_id: call.caller.user_id.clone(),
+        name: wish.name,
+        description: wish.description,
+        size_gb: volume.size_gb,
+        status: SnapshotStatus::Creating,
+        created_at: call.now,
+        updated_at: None,
+    };
+    snapshots::insert(&mut tx, &snapshot).await?;
+    metadata::replace(&mut tx, &snapshot.id.to_string(), &wish.metadata).await?;
+    let subject = Subject::SnapshotCreate { snapshot_id: snapshot.id, volume_id: volume.id };
+    enqueue(&mut tx, call, subject, project_id, volume.pool.as_deref()).await?;
+    commit(call, tx).await?;
+    Ok(snapshot)
+}
+
+/// Deletes a snapshot; `force` does so in any status.
+pub(crate) async fn delete(call: &Call, id: &str, force: bool) -> Result<()> {
+    let mut tx = call.app.database.begin("accept snapshot deletion").await?;
+    let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
+    if force {
+        let is_deleting = snapshot.status == SnapshotStatus::Deleting;
+        if !prepare_forced_deletion(&mut tx, call, &snapshot.id.to_string(), is_deleting).await? {
+            return Ok(());
+        }
+        snapshots::set_status(&mut tx, snapshot.id, SnapshotStatus::Deleting, call.now).await?;
+    } else {
+        snapshot.check_delete()?;
+        let from = [SnapshotStatus::Available, SnapshotStatus::Error];
+        if !snapshots::change_status(&mut tx, snapshot.id, &from, SnapshotStatus::Deleting, call.now).await? {
+            snapshots::get(&mut tx, &call.caller.scope(), id).await?.check_delete()?;
+            return Err(raced("Snapshot", snapshot.id));
+        }
+    }
+    let pool = pool_of(&mut tx, &snapshot).await?;
+    let subject = Subject::SnapshotDelete { snapshot_id: snapshot.id, volume_id: snapshot.volume_id };
+    enqueue(&mut tx, call, subject, &snapshot.project_id, pool.as_deref()).await?;
+    commit(call, tx).await
+}
+
+/// Where the snapshot's bytes are: with its volume's.
+pub(super) async fn pool_of(conn: &mut Conn, snapshot: &Snapshot) -> Result<Option<String>> {
+    let volume = volumes::get(conn, &db::Scope::All, &snapshot.volume_id.to_string()).await?;
+    Ok(volume.pool)
+}
+
+/// Writes the status and nothing else.
+pub(crate) async fn reset_status(call: &Call, id: &str, to: SnapshotStatus) -> Result<()> {
+    let mut tx = call.app.database.begin("reset snapshot status").await?;
+    let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
+    snapshots::set_status(&mut tx, snapshot.id, to, call.now).await?;
+    tx.commit().await
+}
+
+/// Changes what the caller wrote about the snapshot.
+pub(crate) async fn update(
+    call: &Call,
+    id: &str,
+    name: Option<Option<String>>,
+    description: Option<Option<String>>,
+) -> Result<(Snapshot, Pairs)> {
+    let mut tx = call.app.database.begin("update snapshot").await?;
+    let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
+    let (name, description) = (name.as_ref().map(Option::as_deref), description.as_ref().map(Option::as_deref));
+    snapshots::update_texts(&mut tx, snapshot.id, name, description, call.now).await?;
+    let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
+    let pairs = metadata::get(&mut tx, &snapshot.id.to_string()).await?;
+    tx.commit().await?;
+    Ok((snapshot, pairs))
+}

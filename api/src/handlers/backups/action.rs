@@ -1,0 +1,32 @@
+//! `POST /backups/{id}/action` → 202 (contract §1.5.9).
+
+use crate::accept::backups;
+use crate::call::{Answer, Call};
+use crate::context::Rule as Policy;
+use crate::error::Fault;
+use crate::handlers::action;
+use crate::schema::{Field, Object, Rule};
+
+const RESET_POLICY: Policy = Policy::admin("volume_extension:backup_admin_actions:reset_status");
+const FORCE_DELETE_POLICY: Policy = Policy::admin("volume_extension:backup_admin_actions:force_delete");
+
+const RESET: Object = Object::closed(&[Field::required("status", Rule::Text { min: 1, max: 255 })]);
+const RESET_BODY: Object = Object::closed(&[Field::required("os-reset_status", Rule::Object(&RESET))]);
+
+pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
+    let (name, body) = action::read(&call)?;
+    match name.as_str() {
+        "os-reset_status" => {
+            let fields =
+                RESET_BODY.check(&body, call.version)?.object("os-reset_status").ok_or_else(Fault::malformed)?;
+            call.require(RESET_POLICY)?;
+            backups::reset_status(&call, call.id(), fields.text("status").unwrap_or_default()).await?;
+        }
+        "os-force_delete" => {
+            call.require(FORCE_DELETE_POLICY)?;
+            backups::force_delete(&call, call.id()).await?;
+        }
+        unknown => return Err(action::unknown(unknown)),
+    }
+    Ok(Answer::accepted_silently())
+}

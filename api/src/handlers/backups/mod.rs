@@ -1,0 +1,17 @@
+//! `/backups` (contract §1.5).
+
+mod action;
+mod create;
+mod delete;
+mod list;
+mod restore;
+mod show;
+mod update;
+
+pub(crate) use action::action;
+pub(crate) use create::create;
+pub(crate) use delete::delete;
+pub(crate) use list::{detail, list};
+pub(crate) use restore::restore;
+pub(crate) use show::show;
+pub(crate) use update::update;

@@ -1,0 +1,25 @@
+//! `GET /limits`: what a project may hold and holds (contract §1.9).
+
+use crate::call::{Answer, Call};
+use crate::context::Rule as Policy;
+use crate::error::Fault;
+use crate::microversion::LIMITS_OF_PROJECT;
+use crate::views::quota::{self, Quota};
+
+const POLICY: Policy = Policy::reader("limits_extension:used_limits");
+
+pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+    call.require(POLICY)?;
+    let other = call.parameters.get("project_id").filter(|_| call.version >= LIMITS_OF_PROJECT);
+    let project_id = other.filter(|_| call.caller.is_admin()).unwrap_or(&call.caller.project_id);
+    let quota = read(&call, project_id).await?;
+    Ok(Answer::ok(quota::limits(&quota)))
+}
+
+/// The project's limits and usage.
+pub(crate) async fn read(call: &Call, project_id: &str) -> Result<Quota, Fault> {
+    let mut conn = call.app.database.read().await?;
+    let limits = db::quotas::limits(&mut conn, project_id, &call.app.default_limits()).await?;
+    let usage = db::quotas::usage(&mut conn, project_id).await?;
+    Ok(Quota { limits, usage })
+}

@@ -1,0 +1,16 @@
+//! One handler per file: parameters → domain call or accept transaction → view.
+
+mod action;
+pub(crate) mod backups;
+pub(crate) mod extensions;
+pub(crate) mod jobs;
+pub(crate) mod limits;
+mod metadata;
+pub(crate) mod pools;
+pub(crate) mod quotas;
+pub(crate) mod services;
+pub(crate) mod snapshots;
+pub(crate) mod types;
+pub(crate) mod versions;
+pub(crate) mod volumes;
+pub(crate) mod zones;

@@ -1,0 +1,16 @@
+//! `/snapshots` (contract §1.7).
+
+mod action;
+mod create;
+mod delete;
+mod list;
+pub(crate) mod metadata;
+mod show;
+mod update;
+
+pub(crate) use action::action;
+pub(crate) use create::create;
+pub(crate) use delete::delete;
+pub(crate) use list::{detail, list};
+pub(crate) use show::show;
+pub(crate) use update::update;

@@ -1,0 +1,13 @@
+//! The actions on a volume, one file per group of words.
+
+mod attaching;
+mod deleting;
+mod extend;
+mod flags;
+mod reset_status;
+
+pub(super) use attaching::{attach, begin_detaching, detach, reserve, roll_detaching, unreserve};
+pub(super) use deleting::{force_delete, unmanage};
+pub(super) use extend::extend;
+pub(super) use flags::{set_bootable, update_readonly_flag};
+pub(super) use reset_status::reset_status;

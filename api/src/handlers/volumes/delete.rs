@@ -1,0 +1,18 @@
+//! `DELETE /volumes/{id}` → 202, with `?cascade` and from 3.23 on `?force` (contract §1.6.4).
+
+use crate::accept::volumes::{self, Deletion};
+use crate::call::{Answer, Call};
+use crate::context::Rule as Policy;
+use crate::error::Fault;
+use crate::microversion::VOLUME_DELETE_FORCE;
+
+const POLICY: Policy = Policy::member("volume:delete");
+const FORCE_POLICY: Policy = Policy::admin("volume:force_delete");
+
+pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+    let force = call.version >= VOLUME_DELETE_FORCE && call.parameters.is_set("force");
+    call.require(if force { FORCE_POLICY } else { POLICY })?;
+    let how = Deletion { cascade: call.parameters.is_set("cascade"), force, keep_data: false };
+    volumes::delete(&call, call.id(), how).await?;
+    Ok(Answer::accepted_silently())
+}

@@ -1,0 +1,69 @@
+//! `POST /os-volume-manage` and from 3.8 on `POST /manageable_volumes` → 202: adopts an existing file or device.
+
+use serde_json::{Value, json};
+
+use super::whole::gather_one;
+use crate::accept::new_volumes::{self, Adoption};
+use crate::call::{Answer, Call};
+use crate::context::Rule as Policy;
+use crate::error::Fault;
+use crate::microversion::MANAGEABLE;
+use crate::schema::{Field, Fields, Object, Rule};
+use crate::views::volume::detail;
+
+const POLICY: Policy = Policy::admin("volume_extension:volume_manage");
+
+const VOLUME: Object = Object::closed(&[
+    Field::optional("name", Rule::TextOrNull { max: 255 }),
+    Field::optional("description", Rule::Description),
+    Field::optional("volume_type", Rule::TextOrNull { max: 255 }),
+    Field::optional("metadata", Rule::MetadataOrNull),
+    Field::optional("availability_zone", Rule::TextOrNull { max: 255 }),
+    Field::optional("bootable", Rule::Boolean),
+    Field::optional("host", Rule::TextOrNull { max: 255 }),
+    Field::optional("cluster", Rule::TextOrNull { max: 255 }),
+    Field::required("ref", Rule::Anything),
+]);
+const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
+
+/// The longest path that any host takes, in characters.
+const SOURCE_MAX: usize = 4096;
+
+pub(crate) async fn manage_newer(call: Call) -> Result<Answer, Fault> {
+    call.since(MANAGEABLE)?;
+    manage(call).await
+}
+
+pub(crate) async fn manage(call: Call) -> Result<Answer, Fault> {
+    let body = call.body()?;
+    let fields = BODY.check(&body, call.version)?.object("volume").ok_or_else(Fault::malformed)?;
+    call.require(POLICY)?;
+    let text = |name| fields.text(name).map(str::to_owned);
+    let wish = Adoption {
+        host: text("host").filter(|host| !host.is_empty()).ok_or_else(|| {
+            Fault::bad_request("Invalid input received: One and only one of cluster and host must be set.")
+        })?,
+        source: source(fields)?,
+        name: fields.trimmed("name"),
+        description: fields.trimmed("description"),
+        volume_type: text("volume_type"),
+        availability_zone: text("availability_zone"),
+        metadata: fields.pairs("metadata").unwrap_or_default(),
+        bootable: fields.boolean("bootable").unwrap_or(false),
+    };
+    let volume = new_volumes::manage(&call, wish).await?;
+    let mut conn = call.app.database.read().await?;
+    let whole = gather_one(&mut conn, volume).await?;
+    Ok(Answer::accepted(json!({"volume": detail(&whole, call.viewer())})))
+}
+
+/// `ref` names the source by one of two keys; the pool's host decides whether it may be taken.
+fn source(fields: Fields<'_>) -> Result<String, Fault> {
+    let named = fields.value("ref").and_then(Value::as_object).and_then(|reference| {
+        let name = reference.get("source-name").or_else(|| reference.get("source-id"))?;
+        name.as_str().filter(|name| !name.is_empty() && name.chars().count() <= SOURCE_MAX)
+    });
+    named.map(str::to_owned).ok_or_else(|| {
+        Fault::bad_request("Invalid input received: ref must be an object with a 'source-name' or a 'source-id'.")
+    })
+}

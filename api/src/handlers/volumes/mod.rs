@@ -1,0 +1,22 @@
+//! `/volumes` and the adoption of existing ones (contract §1.6).
+
+mod action;
+mod actions;
+mod create;
+mod delete;
+mod list;
+mod manage;
+pub(crate) mod metadata;
+mod show;
+mod summary;
+mod update;
+mod whole;
+
+pub(crate) use action::action;
+pub(crate) use create::create;
+pub(crate) use delete::delete;
+pub(crate) use list::{detail, list};
+pub(crate) use manage::{manage, manage_newer};
+pub(crate) use show::show;
+pub(crate) use summary::summary;
+pub(crate) use update::update;

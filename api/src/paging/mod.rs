@@ -1,0 +1,107 @@
+//! Lists: which page, in what order, filtered how (contract §1.4).
+
+mod filter;
+mod noun;
+mod parameters;
+mod sort;
+
+pub(crate) use noun::{BACKUPS, Noun, SNAPSHOTS, VOLUMES};
+pub(crate) use parameters::{Parameters, boolean};
+
+use db::{ListQuery, Scope};
+use serde_json::{Map, Value};
+
+use crate::call::Call;
+use crate::error::Fault;
+use crate::microversion;
+use crate::schema::INTEGER_MAX;
+
+/// The largest offset that Cinder takes.
+const OFFSET_MAX: i64 = INTEGER_MAX;
+
+/// One page of a list, asked for.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) query: ListQuery,
+    /// The answer shall say how many there are on all pages.
+    pub(crate) with_count: bool,
+}
+
+impl Page {
+    /// Reads the page that the request's parameters describe.
+    pub(crate) fn read(call: &Call, noun: &Noun) -> Result<Self, Fault> {
+        let all_tenants = all_tenants(call)?;
+        let limit = limit(call)?;
+        let offset = offset(call)?;
+        let marker = call.parameters.get("marker").map(str::to_owned);
+        let sort = sort::read(call, noun)?;
+        let with_count = with_count(call)?;
+        let filters = filter::read(call, noun, all_tenants)?;
+        let scope = if all_tenants { Scope::All } else { Scope::Project(call.caller.project_id.clone()) };
+        let query = ListQuery { scope, filters, sort, marker, limit, offset };
+        Ok(Self { query, with_count })
+    }
+
+    /// The answer: `{collection: items}`, a link to the next page after a full one, and the count where it was asked for.
+    /// `last_id` is that of the last item.
+    pub(crate) fn document(
+        &self,
+        call: &Call,
+        noun: &Noun,
+        items: Vec<Value>,
+        last_id: Option<String>,
+        count: Option<i64>,
+    ) -> Value {
+        let mut document = Map::new();
+        let full = i64::try_from(items.len()).is_ok_and(|length| length >= self.query.limit);
+        document.insert(noun.collection.to_owned(), items.into());
+        if let Some(last_id) = last_id.filter(|_| full) {
+            let next = call.links.next(call.parameters.iter(), &last_id);
+            document.insert(format!("{}_links", noun.collection), next);
+        }
+        if let Some(count) = count {
+            document.insert("count".to_owned(), count.into());
+        }
+        Value::Object(document)
+    }
+}
+
+/// Whether an administrator asks for every project's things; from others the parameter means nothing.
+pub(crate) fn all_tenants(call: &Call) -> Result<bool, Fault> {
+    let Some(word) = call.parameters.get("all_tenants").filter(|_| call.caller.is_admin()) else { return Ok(false) };
+    boolean(word).ok_or_else(|| Fault::bad_request(format!("all_tenants must be a boolean, got '{word}'.")))
+}
+
+fn limit(call: &Call) -> Result<i64, Fault> {
+    let max = i64::from(call.app.config.osapi_max_limit);
+    match integer(call, "limit")? {
+        None => Ok(max),
+        Some(limit) if limit < 0 => Err(Fault::bad_request("limit param must be positive")),
+        Some(limit) => Ok(limit.min(max)),
+    }
+}
+
+fn offset(call: &Call) -> Result<i64, Fault> {
+    match integer(call, "offset")?.unwrap_or(0) {
+        offset if offset < 0 => Err(Fault::bad_request("offset must be >= 0")),
+        offset if offset > OFFSET_MAX => Err(Fault::bad_request(format!("offset must be <= {OFFSET_MAX}"))),
+        offset => Ok(offset),
+    }
+}
+
+/// A number of any length; one too long for us is as good as the largest of ours.
+fn integer(call: &Call, name: &str) -> Result<Option<i64>, Fault> {
+    let Some(text) = call.parameters.get(name) else { return Ok(None) };
+    let digits = text.trim().trim_start_matches(['+', '-']);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::bad_request(format!("{name} param must be an integer")));
+    }
+    let extreme = if text.trim().starts_with('-') { i64::MIN } else { i64::MAX };
+    Ok(Some(text.trim().parse().unwrap_or(extreme)))
+}
+
+fn with_count(call: &Call) -> Result<bool, Fault> {
+    let known = call.version >= microversion::WITH_COUNT;
+    let Some(word) = call.parameters.get("with_count").filter(|_| known) else { return Ok(false) };
+    boolean(word).ok_or_else(|| Fault::bad_request(format!("Value '{word}' for 'with_count' is not a boolean.")))
+}

@@ -1,0 +1,187 @@
+//! What each noun's lists may be filtered and sorted by.
+
+use crate::microversion::{self, Microversion};
+
+/// A listed noun.
+#[derive(Debug)]
+pub(crate) struct Noun {
+    /// The key of the list, and the segment of its path.
+    pub(crate) collection: &'static str,
+    pub(super) columns: &'static [Column],
+    /// What those who are no administrators may filter by (Cinder's `resource_filters.json`).
+    pub(super) filters: &'static [&'static str],
+    /// Before this microversion `name` sorts nothing; `display_name` always does.
+    pub(super) sort_by_name_since: Microversion,
+    /// From this microversion on times are compared by operator, `gt:2026-01-01T00:00:00`.
+    pub(super) time_operators_since: Option<Microversion>,
+    /// Before this microversion a filter by metadata is dropped.
+    pub(super) metadata_since: Microversion,
+}
+
+/// A word of the API and what it stands for.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) word: &'static str,
+    pub(super) kind: ColumnKind,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ColumnKind {
+    Text(&'static str),
+    Integer(&'static str),
+    Truth(&'static str),
+    Time(&'static str),
+    /// The resource's own pairs, as a Python dictionary.
+    Metadata,
+    /// Everything here counts towards its project's quota.
+    ConsumesQuota,
+    /// Cinder knows it, nothing here has it.
+    Unused,
+}
+
+impl ColumnKind {
+    /// The column to sort by.
+    pub(super) const fn sortable(self) -> Option<&'static str> {
+        match self {
+            Self::Text(column) | Self::Integer(column) | Self::Truth(column) | Self::Time(column) => Some(column),
+            Self::Metadata | Self::ConsumesQuota | Self::Unused => None,
+        }
+    }
+}
+
+impl Noun {
+    pub(super) fn column(&self, word: &str) -> Option<ColumnKind> {
+        self.columns.iter().find(|column| column.word == word).map(|column| column.kind)
+    }
+}
+
+const fn column(word: &'static str, kind: ColumnKind) -> Column {
+    Column { word, kind }
+}
+
+/// A text column that the API calls by the table's own word.
+const fn text(word: &'static str) -> Column {
+    column(word, ColumnKind::Text(word))
+}
+
+pub(crate) const BACKUPS: Noun = Noun {
+    collection: "backups",
+    columns: &[
+        text("id"),
+        text("name"),
+        column("display_name", ColumnKind::Text("name")),
+        text("description"),
+        column("display_description", ColumnKind::Text("description")),
+        text("status"),
+        text("volume_id"),
+        column("size", ColumnKind::Integer("size_gb")),
+        column("object_count", ColumnKind::Integer("object_count")),
+        text("container"),
+        text("availability_zone"),
+        text("parent_id"),
+        text("snapshot_id"),
+        text("host"),
+        text("service"),
+        text("fail_reason"),
+        text("project_id"),
+        text("user_id"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+        column("data_timestamp", ColumnKind::Time("data_timestamp")),
+        column("metadata", ColumnKind::Metadata),
+    ],
+    filters: &["name", "status", "volume_id"],
+    sort_by_name_since: microversion::BACKUP_SORT_BY_NAME,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
+pub(crate) const VOLUMES: Noun = Noun {
+    collection: "volumes",
+    columns: &[
+        text("id"),
+        text("name"),
+        column("display_name", ColumnKind::Text("name")),
+        text("description"),
+        column("display_description", ColumnKind::Text("description")),
+        text("status"),
+        column("size", ColumnKind::Integer("size_gb")),
+        text("availability_zone"),
+        column("bootable", ColumnKind::Truth("bootable")),
+        text("host"),
+        text("project_id"),
+        text("user_id"),
+        text("volume_type_id"),
+        text("snapshot_id"),
+        column("source_volid", ColumnKind::Text("source_volume_id")),
+        text("attach_status"),
+        text("migration_status"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+        column("metadata", ColumnKind::Metadata),
+        column("consumes_quota", ColumnKind::ConsumesQuota),
+        column("group_id", ColumnKind::Unused),
+        column("glance_metadata", ColumnKind::Unused),
+    ],
+    filters: &[
+        "name",
+        "status",
+        "metadata",
+        "bootable",
+        "migration_status",
+        "availability_zone",
+        "group_id",
+        "size",
+        "created_at",
+        "updated_at",
+        "consumes_quota",
+    ],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: Some(microversion::TIME_FILTERS),
+    metadata_since: microversion::MIN,
+};
+
+pub(crate) const SNAPSHOTS: Noun = Noun {
+    collection: "snapshots",
+    columns: &[
+        text("id"),
+        text("name"),
+        column("display_name", ColumnKind::Text("name")),
+        text("description"),
+        column("display_description", ColumnKind::Text("description")),
+        text("status"),
+        text("volume_id"),
+        column("size", ColumnKind::Integer("size_gb")),
+        column("volume_size", ColumnKind::Integer("size_gb")),
+        text("project_id"),
+        text("user_id"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+        column("metadata", ColumnKind::Metadata),
+        column("consumes_quota", ColumnKind::ConsumesQuota),
+        column("availability_zone", ColumnKind::Unused),
+    ],
+    filters: &["name", "status", "volume_id", "metadata", "availability_zone", "consumes_quota"],
+    sort_by_name_since: microversion::SNAPSHOT_SORT_BY_NAME,
+    time_operators_since: None,
+    metadata_since: microversion::SNAPSHOT_METADATA_FILTER,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_is_one_of_the_table() {
+        for (noun, columns) in
+            [(&BACKUPS, db::backups::COLUMNS), (&VOLUMES, db::volumes::COLUMNS), (&SNAPSHOTS, db::snapshots::COLUMNS)]
+        {
+            for column in noun.columns.iter().filter_map(|column| column.kind.sortable()) {
+                assert!(columns.contains(&column), "{}: {column}", noun.collection);
+            }
+            for filter in noun.filters {
+                assert!(noun.column(filter).is_some(), "{}: {filter}", noun.collection);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The parameters of a query string, in their order.
+
+use url::form_urlencoded;
+
+use crate::error::Fault;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    pub(crate) fn parse(query: &str) -> Result<Self, Fault> {
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        // No database column can hold NUL.
+        if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(Fault::malformed());
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The first of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// A switch such as `?cascade=True`; anything but a word for yes is no.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.get(name).and_then(boolean).unwrap_or(false)
+    }
+}
+
+/// What a parameter says as a boolean; unlike in bodies, case and blanks do not matter.
+pub(crate) fn boolean(word: &str) -> Option<bool> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" | "on" | "y" | "yes" => Some(true),
+        "0" | "f" | "false" | "off" | "n" | "no" => Some(false),
+        _ => None,
+    }
+}

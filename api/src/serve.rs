@@ -1,0 +1,64 @@
+//! Binds, serves and ends the service.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use domain::{Error, Kind, Result};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::App;
+use crate::config::{AuthStrategy, Config};
+use crate::router::router;
+
+/// What the service works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Migrated.
+    pub database: db::Database,
+    /// Woken after every commit that wrote an outbox row.
+    pub nudge: outbox::Nudge,
+}
+
+/// Listens where the configuration says. `noauth` on a public address is refused before anything is bound.
+pub async fn bind(config: &Config) -> Result<TcpListener> {
+    let failed = |error| {
+        let message = format!("cannot listen on {} ([api] listen)", config.listen);
+        Error::new(Kind::Unavailable, message).with_source(error)
+    };
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&config.listen).await.map_err(failed)?.collect();
+    for address in &addresses {
+        check_address(config, *address)?;
+    }
+    TcpListener::bind(&addresses[..]).await.map_err(failed)
+}
+
+/// Serves until `shutdown`, then ends the requests under way and returns.
+pub async fn serve(deps: Deps, config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    let failed = |error| Error::unavailable("the api's listener failed").with_source(error);
+    let address = listener.local_addr().map_err(failed)?;
+    check_address(&config, address)?;
+    let service = service(deps, config)?;
+    tracing::info!(%address, "api listens");
+    axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await.map_err(failed)
+}
+
+/// The whole service without a listener. Error: a configuration that makes no sense.
+pub fn service(deps: Deps, config: Config) -> Result<Router> {
+    let project_id = config.project_id()?;
+    Ok(router(Arc::new(App { database: deps.database, nudge: deps.nudge, config, project_id })))
+}
+
+fn check_address(config: &Config, address: SocketAddr) -> Result<()> {
+    let open_to_all = match config.auth_strategy {
+        AuthStrategy::Noauth => !address.ip().is_loopback() && !config.allow_remote_noauth,
+    };
+    if open_to_all {
+        return Err(Error::invalid(format!(
+            "auth_strategy = noauth lets everybody in, and {address} is no loopback address: listen on 127.0.0.1, or set \
+             [api] allow_remote_noauth = true."
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! What clients see: pure functions of rows, microversion and caller. Key sets are closed: test suites refuse extra keys.
+
+pub(crate) mod backup;
+pub(crate) mod quota;
+pub(crate) mod service;
+pub(crate) mod snapshot;
+pub(crate) mod versions;
+pub(crate) mod volume;
+pub(crate) mod volume_type;
+
+use domain::Timestamp;
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::links::Links;
+use crate::microversion::Microversion;
+
+/// For whom a view is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Viewer<'a> {
+    pub(crate) version: Microversion,
+    pub(crate) is_admin: bool,
+    pub(crate) links: &'a Links,
+}
+
+impl Call {
+    pub(crate) fn viewer(&self) -> Viewer<'_> {
+        Viewer { version: self.version, is_admin: self.caller.is_admin(), links: &self.links }
+    }
+}
+
+/// A time without zone suffix, or null.
+fn time(instant: Option<Timestamp>) -> Value {
+    instant.map(Timestamp::iso).into()
+}

@@ -1,0 +1,10 @@
+//! The api through its front door, on SQLite: what clients send, what they get, what stays in the rows.
+
+mod accepting;
+mod discovery;
+mod isolation;
+mod paging;
+mod refusals;
+mod rubbish;
+mod views;
+mod world;

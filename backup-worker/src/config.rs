@@ -1,0 +1,193 @@
+//! What an operator can set: the sections `[worker]` and `[engine]`, and the whole file of the service.
+
+use std::path::PathBuf;
+
+use chassis::config::ConfigError;
+use format::Compression;
+use serde::{Deserialize, Deserializer};
+
+const MIB: u64 = 1 << 20;
+
+/// The section `[worker]`, and beside it what the worker takes from other sections.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the scheduler listens: `http://host:8790`.
+    pub scheduler_url: String,
+    /// The name in `os-services` and of the volumes that are made here.
+    pub host: String,
+    /// Part of the objects' names, as in Cinder.
+    pub storage_availability_zone: String,
+    /// Jobs at once.
+    pub backup_max_operations: u32,
+    /// Where hash files wait until they are stored; needs about 0.3 % of the largest volume.
+    pub spool_dir: PathBuf,
+    /// How long running jobs may go on after the wish to stop, before they are handed back.
+    pub drain_timeout_secs: u64,
+    /// The section `[engine]`.
+    #[serde(skip)]
+    pub engine: EngineConfig,
+    /// What the section `[store]` says of the backups' layout.
+    #[serde(skip)]
+    pub layout: Layout,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            scheduler_url: "http://127.0.0.1:8790".to_owned(),
+            host: stdx::host::name(),
+            storage_availability_zone: "nova".to_owned(),
+            backup_max_operations: 4,
+            spool_dir: std::env::temp_dir().join("emberkeep-spool"),
+            drain_timeout_secs: 30,
+            engine: EngineConfig::default(),
+            layout: Layout::default(),
+        }
+    }
+}
+
+/// The section `[engine]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// `zstd`, `zlib`, `bz2` or `none` (contract §3.2; Cinder's default is zlib).
+    #[serde(deserialize_with = "compression")]
+    pub backup_compression_algorithm: Compression,
+    /// What the buffers of one job may hold.
+    pub memory_budget_mib: u64,
+    /// Objects in flight to or from the store, per job.
+    pub transfers: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { backup_compression_algorithm: Compression::Zstd, memory_budget_mib: 256, transfers: 4 }
+    }
+}
+
+fn compression<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Compression, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    let known = Compression::parse(&word);
+    known.ok_or_else(|| serde::de::Error::custom("must be one of zstd, zlib, bz2, none"))
+}
+
+/// How backups lie in the store: the driver's names and sizes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// For backups whose caller named none; `None`: each has a container of its own.
+    pub container: Option<String>,
+    pub naming: Naming,
+    /// Bytes of volume per object.
+    pub chunk_size_bytes: u64,
+    /// Bytes of volume per SHA-256.
+    pub block_size_bytes: u64,
+}
+
+/// How a backup's prefix is made (contract §3.1, §3.10).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    Swift,
+    Posix,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::from(&storage::Config::default())
+    }
+}
+
+impl From<&storage::Config> for Layout {
+    fn from(store: &storage::Config) -> Self {
+        let naming = match store.backup_driver {
+            storage::Driver::Swift => Naming::Swift,
+            storage::Driver::Posix => Naming::Posix,
+        };
+        Self {
+            container: store.default_container().map(str::to_owned),
+            naming,
+            chunk_size_bytes: store.chunk_size_bytes(),
+            block_size_bytes: store.block_size_bytes(),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses numbers with which no job could ever run.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.backup_max_operations == 0 {
+            return Err(ConfigError::value("worker.backup_max_operations", "must be at least 1"));
+        }
+        if self.engine.transfers == 0 {
+            return Err(ConfigError::value("engine.transfers", "must be at least 1"));
+        }
+        if self.engine.memory_budget_mib.saturating_mul(MIB) < self.layout.chunk_size_bytes {
+            return Err(ConfigError::value("engine.memory_budget_mib", "must hold at least one object of the store"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn settings(&self) -> engine::Settings {
+        engine::Settings {
+            chunk_size_bytes: self.layout.chunk_size_bytes,
+            block_size_bytes: self.layout.block_size_bytes,
+            compression: self.engine.backup_compression_algorithm,
+            memory_budget_bytes: self.engine.memory_budget_mib.saturating_mul(MIB),
+            transfers_max: self.engine.transfers,
+            spool_dir: self.spool_dir.clone(),
+        }
+    }
+}
+
+/// The whole configuration file of `emberkeep-backup-worker`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sections {
+    pub worker: Config,
+    pub pools: Vec<volume::PoolConfig>,
+    pub store: storage::Config,
+    pub engine: EngineConfig,
+    pub messaging: messaging::Config,
+    pub telemetry: chassis::telemetry::Config,
+}
+
+impl Sections {
+    /// What [`crate::run`] takes, gathered from the sections and checked.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let config = Config { engine: self.engine.clone(), layout: Layout::from(&self.store), ..self.worker.clone() };
+        config.check()?;
+        if self.pools.is_empty() {
+            return Err(ConfigError::value("pools", "at least one [[pools]] with name and path is needed"));
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_cannot_work_are_refused_by_name() {
+        assert!(Config::default().check().is_ok());
+        let idle = Config { backup_max_operations: 0, ..Config::default() };
+        assert!(idle.check().unwrap_err().to_string().contains("backup_max_operations"));
+        let tight =
+            Config { engine: EngineConfig { memory_budget_mib: 1, ..EngineConfig::default() }, ..Config::default() };
+        assert!(tight.check().unwrap_err().to_string().contains("memory_budget_mib"));
+    }
+
+    #[test]
+    fn the_compression_word_is_checked() {
+        let section: EngineConfig = toml("backup_compression_algorithm = 'ZLIB'").expect("a known word");
+        assert_eq!(section.backup_compression_algorithm, Compression::Zlib);
+        assert!(toml::<EngineConfig>("backup_compression_algorithm = 'rar'").is_err());
+        assert!(toml::<EngineConfig>("compress = true").is_err());
+    }
+
+    fn toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        chassis::config::load(Some(file.path()), "EMBERKEEP_TEST_NOTHING")
+    }
+}

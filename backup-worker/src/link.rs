@@ -1,0 +1,120 @@
+//! The calls to the scheduler, with their time limits, as functions of the domain.
+
+use std::time::Duration;
+
+use domain::ids::WorkerId;
+use domain::{Error, JobId, Kind, Result};
+use futures::TryStreamExt;
+use proto::worker::claim_response::Answer;
+use proto::worker::finish_request::Outcome;
+use proto::worker::workers_client::WorkersClient;
+use proto::worker::{
+    BeginBackupRequest, BeginBackupResponse, ClaimRequest, FinishRequest, Job, ListCheckpointsRequest, RegisterRequest,
+    RegisterResponse, SchedulerCommand, StoredObject, WorkerEvent,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status, Streaming};
+
+/// An answer that takes longer is none.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A way to the scheduler. Cheap to clone; reconnects by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    client: WorkersClient<InterceptedService<Channel, TraceContext>>,
+    worker_id: WorkerId,
+}
+
+/// Which generation of which job a call is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct JobKey {
+    pub(crate) id: JobId,
+    pub(crate) generation: i64,
+}
+
+impl Link {
+    pub(crate) fn new(channel: Channel, worker_id: WorkerId) -> Self {
+        Self { client: WorkersClient::with_interceptor(channel, TraceContext), worker_id }
+    }
+
+    pub(crate) async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse> {
+        call(self.client.clone().register(request)).await
+    }
+
+    /// The job's specification, or `None`: the hint is stale.
+    pub(crate) async fn claim(&self, key: JobKey) -> Result<Option<Job>> {
+        let request = ClaimRequest {
+            worker_id: self.worker_id.to_string(),
+            job_id: key.id.to_string(),
+            generation: key.generation,
+        };
+        match call(self.client.clone().claim(request)).await?.answer {
+            Some(Answer::Job(job)) => Ok(Some(job)),
+            Some(Answer::Stale(_)) => Ok(None),
+            None => Err(Error::internal("the scheduler's answer to a claim has a form this worker does not know")),
+        }
+    }
+
+    /// What earlier attempts of the job stored.
+    pub(crate) async fn list_checkpoints(&self, key: JobKey) -> Result<Vec<StoredObject>> {
+        let request = ListCheckpointsRequest {
+            worker_id: self.worker_id.to_string(),
+            job_id: key.id.to_string(),
+            generation: key.generation,
+        };
+        let objects = call(self.client.clone().list_checkpoints(request)).await?;
+        objects.map_err(proto::error_from_status).try_collect().await
+    }
+
+    /// Where the backup's objects lie: what is asked for here, or what an earlier attempt was told.
+    pub(crate) async fn begin_backup(&self, key: JobKey, wish: BeginBackupRequest) -> Result<BeginBackupResponse> {
+        let request = BeginBackupRequest {
+            worker_id: self.worker_id.to_string(),
+            job_id: key.id.to_string(),
+            generation: key.generation,
+            ..wish
+        };
+        call(self.client.clone().begin_backup(request)).await
+    }
+
+    /// False: the generation is dead, nothing was changed.
+    pub(crate) async fn finish(&self, key: JobKey, outcome: Outcome) -> Result<bool> {
+        let request = FinishRequest {
+            worker_id: self.worker_id.to_string(),
+            job_id: key.id.to_string(),
+            generation: key.generation,
+            outcome: Some(outcome),
+        };
+        Ok(call(self.client.clone().finish(request)).await?.accepted)
+    }
+
+    pub(crate) async fn session(&self, events: ReceiverStream<WorkerEvent>) -> Result<Streaming<SchedulerCommand>> {
+        call(self.client.clone().session(events)).await
+    }
+}
+
+async fn call<T>(answer: impl Future<Output = Result<Response<T>, Status>>) -> Result<T> {
+    match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(proto::error_from_status(status)),
+        Err(_elapsed) => Err(Error::new(Kind::Unavailable, "scheduler does not answer")),
+    }
+}
+
+/// Sends the trace that a call belongs to along with it.
+#[derive(Clone, Copy, Debug)]
+struct TraceContext;
+
+impl Interceptor for TraceContext {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let traceparent = chassis::trace::current_traceparent().and_then(|text| MetadataValue::try_from(text).ok());
+        if let Some(traceparent) = traceparent {
+            request.metadata_mut().insert(chassis::trace::TRACEPARENT, traceparent);
+        }
+        Ok(request)
+    }
+}

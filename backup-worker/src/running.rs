@@ -1,0 +1,249 @@
+//! The jobs that this worker holds, and the local clock of their leases.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use domain::JobId;
+use proto::worker::RunningJob;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::lease::Terms;
+use crate::link::JobKey;
+
+/// How exactly the end of a lease is met.
+const CLOCK_TICK: Duration = Duration::from_millis(50);
+
+/// Why a job was told to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stop {
+    /// A user wants no more of it.
+    Asked,
+    /// This worker ends: somebody else shall go on.
+    HandedBack,
+}
+
+/// One job that this worker holds.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: JobKey,
+    /// Cancelled when the work shall stop, for whatever reason.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when the job is somebody else's: touch nothing, report nothing.
+    pub(crate) lost: CancellationToken,
+    why: OnceLock<Stop>,
+    claimed: AtomicBool,
+    /// When the last message that the scheduler has answered was sent.
+    confirmed: Mutex<Instant>,
+    done_bytes: AtomicI64,
+    total_bytes: AtomicI64,
+}
+
+impl Entry {
+    fn new(key: JobKey) -> Self {
+        let lost = CancellationToken::new();
+        Self {
+            key,
+            stop: lost.child_token(),
+            lost,
+            why: OnceLock::new(),
+            claimed: AtomicBool::new(false),
+            confirmed: Mutex::new(Instant::now()),
+            done_bytes: AtomicI64::new(0),
+            total_bytes: AtomicI64::new(0),
+        }
+    }
+
+    /// The first reason stands.
+    pub(crate) fn stop(&self, why: Stop) {
+        if self.why.set(why).is_ok() {
+            self.stop.cancel();
+        }
+    }
+
+    pub(crate) fn why(&self) -> Option<Stop> {
+        self.why.get().copied()
+    }
+
+    /// The claim that was sent at `sent` stands.
+    pub(crate) fn claimed(&self, sent: Instant) {
+        self.confirm(sent);
+        self.claimed.store(true, Ordering::Release);
+    }
+
+    /// The scheduler answered what was sent at `sent`.
+    fn confirm(&self, sent: Instant) {
+        let mut confirmed = lock(&self.confirmed);
+        *confirmed = sent.max(*confirmed);
+    }
+
+    pub(crate) fn progress(&self, done_bytes: u64, total_bytes: u64) {
+        self.done_bytes.store(i64::try_from(done_bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.total_bytes.store(i64::try_from(total_bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn report(&self) -> RunningJob {
+        RunningJob {
+            job_id: self.key.id.to_string(),
+            generation: self.key.generation,
+            done_bytes: self.done_bytes.load(Ordering::Relaxed),
+            total_bytes: self.total_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// All jobs of this worker.
+#[derive(Default, Debug)]
+pub(crate) struct Running {
+    entries: Mutex<BTreeMap<JobKey, Arc<Entry>>>,
+    left: Notify,
+}
+
+/// The right to work on a job; dropped, the job is not held any more.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    running: Arc<Running>,
+    pub(crate) entry: Arc<Entry>,
+}
+
+impl Running {
+    /// `None`: this generation is being worked on already, the hint came twice.
+    pub(crate) fn admit(self: &Arc<Self>, key: JobKey) -> Option<Admission> {
+        let mut entries = lock(&self.entries);
+        if entries.contains_key(&key) {
+            return None;
+        }
+        let entry = Arc::new(Entry::new(key));
+        entries.insert(key, Arc::clone(&entry));
+        Some(Admission { running: Arc::clone(self), entry })
+    }
+
+    /// What a heartbeat speaks of. A job whose claim is not answered yet is not ours, as far as we know.
+    pub(crate) fn claimed(&self) -> Vec<Arc<Entry>> {
+        let entries = lock(&self.entries);
+        entries.values().filter(|entry| entry.claimed.load(Ordering::Acquire)).cloned().collect()
+    }
+
+    pub(crate) fn confirm(&self, keys: &[JobKey], sent: Instant) {
+        let entries = lock(&self.entries);
+        for entry in keys.iter().filter_map(|key| entries.get(key)) {
+            entry.confirm(sent);
+        }
+    }
+
+    pub(crate) fn get(&self, key: JobKey) -> Option<Arc<Entry>> {
+        lock(&self.entries).get(&key).cloned()
+    }
+
+    pub(crate) fn stop_all(&self, why: Stop) {
+        for entry in lock(&self.entries).values() {
+            entry.stop(why);
+        }
+    }
+
+    /// Takes jobs away from themselves whose lease has not been confirmed in time. Never returns.
+    pub(crate) async fn watch_leases(&self, terms: &Terms) {
+        let mut tick = tokio::time::interval(CLOCK_TICK);
+        loop {
+            tick.tick().await;
+            let kept = terms.get().kept;
+            for entry in lock(&self.entries).values() {
+                if lock(&entry.confirmed).elapsed() >= kept && !entry.lost.is_cancelled() {
+                    tracing::warn!(job_id = %entry.key.id, generation = entry.key.generation,
+                        "no word from the scheduler: the job is given up before its lease ends");
+                    entry.lost.cancel();
+                }
+            }
+        }
+    }
+
+    fn has_older(&self, key: JobKey) -> bool {
+        let first = JobKey { id: key.id, generation: i64::MIN };
+        lock(&self.entries).range(first..key).next().is_some()
+    }
+}
+
+impl Admission {
+    /// Waits until no earlier generation of the same job is winding down in this process.
+    pub(crate) async fn alone(&self) {
+        loop {
+            let left = self.running.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            if !self.running.has_older(self.entry.key) {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        lock(&self.running.entries).remove(&self.entry.key);
+        self.running.left.notify_waiters();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Parses the key of a command; a malformed one is about no job of ours.
+pub(crate) fn key_of(job_id: &str, generation: i64) -> Option<JobKey> {
+    let id: JobId = job_id.parse().ok()?;
+    Some(JobKey { id, generation })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Lease;
+
+    fn key(generation: i64) -> JobKey {
+        JobKey { id: "5ab9ae63-1d4e-4f5b-8a63-7b3b3a0b6f10".parse().expect("an id"), generation }
+    }
+
+    #[tokio::test]
+    async fn a_generation_is_admitted_once_and_waits_for_its_elder() {
+        let running = Arc::new(Running::default());
+        let elder = running.admit(key(2)).expect("admitted");
+        assert!(running.admit(key(2)).is_none(), "the hint came twice");
+        let younger = running.admit(key(4)).expect("another generation");
+        let mut waiting = std::pin::pin!(younger.alone());
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(elder);
+        waiting.await;
+        assert!(running.get(key(2)).is_none() && running.get(key(4)).is_some());
+    }
+
+    #[tokio::test]
+    async fn an_unconfirmed_lease_ends_a_confirmed_one_goes_on() {
+        let running = Arc::new(Running::default());
+        let (silent, heard) = (running.admit(key(2)).expect("one"), running.admit(key(4)).expect("another"));
+        running.confirm(&[key(4)], Instant::now() + Duration::from_secs(60));
+        let kept = Duration::from_millis(100);
+        let terms = Terms::new(Lease { kept, heartbeat_interval: Duration::from_millis(20) });
+        tokio::select! {
+            () = running.watch_leases(&terms) => {}
+            () = silent.entry.lost.cancelled() => {}
+        }
+        assert!(silent.entry.stop.is_cancelled(), "what is lost stops");
+        assert!(!heard.entry.stop.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_stop_can_still_become_a_loss() {
+        let running = Arc::new(Running::default());
+        let admission = running.admit(key(2)).expect("admitted");
+        admission.entry.stop(Stop::Asked);
+        admission.entry.stop(Stop::HandedBack);
+        assert_eq!(admission.entry.why(), Some(Stop::Asked), "the first reason stands");
+        assert!(!admission.entry.lost.is_cancelled());
+        admission.entry.lost.cancel();
+        assert!(admission.entry.stop.is_cancelled());
+    }
+}

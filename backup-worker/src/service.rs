@@ -1,0 +1,105 @@
+//! One worker process's life.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::WorkerId;
+use domain::{Error, Result};
+use messaging::Broker;
+use stdx::backoff::Backoff;
+use stdx::report::Chain;
+use storage::ObjectStore;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::transport::Channel;
+use volume::Pool;
+
+use crate::config::Config;
+use crate::identity::Identity;
+use crate::intake;
+use crate::job::Worker;
+use crate::lease::{Lease, Terms};
+use crate::link::Link;
+use crate::running::Running;
+use crate::session::Session;
+use crate::spaces::Spaces;
+use crate::work::Workshop;
+
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Checkpoints of all jobs on their way to the session.
+const CHECKPOINTS_WAITING: usize = 256;
+
+/// What a worker works with.
+#[derive(Debug)]
+pub struct Deps {
+    pub broker: Arc<dyn Broker>,
+    /// To the scheduler's gRPC server; may be lazy.
+    pub channel: Channel,
+    pub store: Arc<dyn ObjectStore>,
+    /// The pools that this host reaches.
+    pub pools: Vec<Arc<dyn Pool>>,
+}
+
+/// Runs a worker until `shutdown`, then drains: running jobs get `drain_timeout_secs`, what still runs then is handed back
+/// and another worker goes on. Dropping the future instead is a crash: leases end, nothing is reported.
+pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Result<()> {
+    tokio::fs::create_dir_all(&config.spool_dir).await.map_err(|error| {
+        let message = format!("[worker] spool_dir {} cannot be made", config.spool_dir.display());
+        Error::invalid(message).with_source(error)
+    })?;
+    let identity = Identity {
+        worker_id: WorkerId::random(),
+        host: config.host.clone(),
+        availability_zone: config.storage_availability_zone.clone(),
+        service: deps.store.service(),
+        slots: config.backup_max_operations,
+    };
+    let link = Link::new(deps.channel, identity.worker_id);
+    let spaces = Spaces::open(&deps.pools).await;
+    let Some(lease) = shutdown.run_until_cancelled(register(&link, &identity, &spaces)).await else { return Ok(()) };
+    let lease = lease?;
+    tracing::info!(worker_id = %identity.worker_id, host = identity.host, "backup worker registered");
+
+    let terms = Arc::new(Terms::new(lease));
+    let running = Arc::new(Running::default());
+    let draining = shutdown.child_token();
+    let (checkpoints, checkpoints_waiting) = mpsc::channel(CHECKPOINTS_WAITING);
+    let session = Session {
+        identity: identity.clone(),
+        link: link.clone(),
+        running: Arc::clone(&running),
+        spaces,
+        terms: Arc::clone(&terms),
+        checkpoints: checkpoints_waiting,
+        draining: draining.clone(),
+        unsent: VecDeque::new(),
+    };
+    let workshop = Arc::new(Workshop::new(deps.store, deps.pools, &config, &identity));
+    let worker = Arc::new(Worker { identity, link, running: Arc::clone(&running), workshop, checkpoints });
+
+    let session_end = CancellationToken::new();
+    let session = AbortOnDropHandle::new(stdx::task::spawn("session", session.keep(session_end.clone())));
+    let clock = async move { running.watch_leases(&terms).await };
+    let _clock = AbortOnDropHandle::new(stdx::task::spawn("lease clock", clock));
+    intake::run(&worker, deps.broker.as_ref(), &draining, Duration::from_secs(config.drain_timeout_secs)).await;
+    session_end.cancel();
+    session.await.map_err(|error| Error::internal("the session's task failed").with_source(error))?;
+    tracing::info!("backup worker stopped");
+    Ok(())
+}
+
+/// Tries until a scheduler answers; only a refusal is an error.
+async fn register(link: &Link, identity: &Identity, spaces: &Spaces) -> Result<Lease> {
+    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+    loop {
+        match link.register(identity.registration(spaces.reports())).await {
+            Ok(answer) => return Lease::parse(answer),
+            Err(error) if !error.retryable() => return Err(error),
+            Err(error) => tracing::warn!(error = %Chain(&error), "not registered yet"),
+        }
+        tokio::time::sleep(backoff.next_delay()).await;
+    }
+}

@@ -1,0 +1,197 @@
+//! The stream to the scheduler: heartbeats and checkpoints up, cancellations down. Comes back by itself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Error, Result};
+use proto::worker::scheduler_command::Command;
+use proto::worker::worker_event::Event;
+use proto::worker::{CancelJob, Checkpoint, Heartbeat, SchedulerCommand, WorkerEvent};
+use stdx::backoff::Backoff;
+use stdx::report::Chain;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::identity::Identity;
+use crate::lease::{Lease, Terms};
+use crate::link::{JobKey, Link};
+use crate::running::{Running, Stop, key_of};
+use crate::spaces::Spaces;
+
+/// Events that the transport has taken but not sent.
+const EVENTS_WAITING: usize = 16;
+/// Checkpoints that wait for room in it.
+const CHECKPOINTS_WAITING: usize = 64;
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+pub(crate) struct Session {
+    pub(crate) identity: Identity,
+    pub(crate) link: Link,
+    pub(crate) running: Arc<Running>,
+    pub(crate) spaces: Spaces,
+    pub(crate) terms: Arc<Terms>,
+    pub(crate) checkpoints: mpsc::Receiver<Checkpoint>,
+    /// Cancelled: no new jobs, please.
+    pub(crate) draining: CancellationToken,
+    /// Taken from `checkpoints`, not yet sent; outlives a broken stream.
+    pub(crate) unsent: VecDeque<Checkpoint>,
+}
+
+/// A heartbeat that was not answered yet.
+struct Unanswered {
+    sent: Instant,
+    jobs: Vec<JobKey>,
+}
+
+/// One open stream.
+struct Stream {
+    events: mpsc::Sender<WorkerEvent>,
+    /// A heartbeat is to be sent; it goes before all checkpoints.
+    beat_due: bool,
+    unanswered: VecDeque<Unanswered>,
+}
+
+/// Why a stream ended without an error.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    ByScheduler,
+    NotRegistered,
+}
+
+impl Session {
+    /// Keeps a stream open until `stop`.
+    pub(crate) async fn keep(mut self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.keep_open()).await;
+    }
+
+    async fn keep_open(&mut self) {
+        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        loop {
+            let opened = Instant::now();
+            let ended = match self.stream().await {
+                Ok(Ended::NotRegistered) => self.register_again().await,
+                Ok(Ended::ByScheduler) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = ended {
+                tracing::warn!(error = %Chain(&error), "session with the scheduler broke; it is opened again");
+            }
+            if opened.elapsed() > RETRY_MAX {
+                backoff.reset();
+            }
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+    }
+
+    async fn register_again(&self) -> Result<()> {
+        tracing::info!(worker_id = %self.identity.worker_id, "the scheduler does not know this worker; registering again");
+        let answer = self.link.register(self.identity.registration(self.spaces.reports())).await?;
+        self.terms.set(Lease::parse(answer)?);
+        Ok(())
+    }
+
+    async fn stream(&mut self) -> Result<Ended> {
+        let (events, waiting) = mpsc::channel(EVENTS_WAITING);
+        let mut stream = Stream { events, beat_due: false, unanswered: VecDeque::new() };
+        let first = self.next_event(&mut stream, true);
+        stream.events.try_send(first).map_err(|_| closed())?;
+        let mut commands = self.link.session(ReceiverStream::new(waiting)).await?;
+        let interval = self.terms.get().heartbeat_interval;
+        let mut tick = tokio::time::interval_at(Instant::now() + interval, interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told_draining = self.draining.is_cancelled();
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    self.check_answers(&stream)?;
+                    stream.beat_due = true;
+                }
+                () = self.draining.cancelled(), if !told_draining => {
+                    told_draining = true;
+                    stream.beat_due = true;
+                }
+                command = commands.message() => match command.map_err(proto::error_from_status)? {
+                    Some(command) => if let Some(ended) = self.obey(command, &mut stream) { return Ok(ended) },
+                    None => return Ok(Ended::ByScheduler),
+                },
+                Some(checkpoint) = self.checkpoints.recv(), if self.unsent.len() < CHECKPOINTS_WAITING => {
+                    self.unsent.push_back(checkpoint);
+                }
+                room = room(stream.events.clone()), if stream.beat_due || !self.unsent.is_empty() => {
+                    let event = self.next_event(&mut stream, false);
+                    room?.send(event);
+                }
+            }
+        }
+    }
+
+    /// The heartbeat if one is due, else the oldest checkpoint.
+    fn next_event(&mut self, stream: &mut Stream, first: bool) -> WorkerEvent {
+        if !stream.beat_due
+            && !first
+            && let Some(checkpoint) = self.unsent.pop_front()
+        {
+            return WorkerEvent { event: Some(Event::Checkpoint(checkpoint)) };
+        }
+        stream.beat_due = false;
+        let claimed = self.running.claimed();
+        let heartbeat = Heartbeat {
+            worker_id: self.identity.worker_id.to_string(),
+            draining: self.draining.is_cancelled(),
+            pools: self.spaces.reports(),
+            jobs: claimed.iter().map(|entry| entry.report()).collect(),
+        };
+        let jobs = claimed.iter().map(|entry| entry.key).collect();
+        stream.unanswered.push_back(Unanswered { sent: Instant::now(), jobs });
+        WorkerEvent { event: Some(Event::Heartbeat(heartbeat)) }
+    }
+
+    /// A scheduler that has not taken or answered a heartbeat for two intervals is as good as gone.
+    fn check_answers(&self, stream: &Stream) -> Result<()> {
+        let patience = self.terms.get().heartbeat_interval * 2;
+        let silent = stream.unanswered.front().is_some_and(|oldest| oldest.sent.elapsed() > patience);
+        if silent || stream.beat_due {
+            return Err(Error::unavailable("the scheduler does not answer heartbeats"));
+        }
+        Ok(())
+    }
+
+    fn obey(&self, command: SchedulerCommand, stream: &mut Stream) -> Option<Ended> {
+        match command.command {
+            Some(Command::HeartbeatAck(_)) => {
+                if let Some(answered) = stream.unanswered.pop_front() {
+                    self.running.confirm(&answered.jobs, answered.sent);
+                }
+            }
+            Some(Command::CancelJob(cancel)) => self.cancel(&cancel),
+            Some(Command::Drain(_)) => self.draining.cancel(),
+            Some(Command::Unknown(_)) => return Some(Ended::NotRegistered),
+            // A command of a newer scheduler.
+            None => {}
+        }
+        None
+    }
+
+    fn cancel(&self, cancel: &CancelJob) {
+        let entry = key_of(&cancel.job_id, cancel.generation).and_then(|key| self.running.get(key));
+        let Some(entry) = entry else { return };
+        if cancel.lost {
+            tracing::warn!(job_id = cancel.job_id, generation = cancel.generation, "the job is somebody else's now");
+            entry.lost.cancel();
+        } else {
+            entry.stop(Stop::Asked);
+        }
+    }
+}
+
+async fn room(events: mpsc::Sender<WorkerEvent>) -> Result<mpsc::OwnedPermit<WorkerEvent>> {
+    events.reserve_owned().await.map_err(|_| closed())
+}
+
+fn closed() -> Error {
+    Error::unavailable("the session's stream was closed")
+}

@@ -1,0 +1,80 @@
+//! What the pools say of their room, asked in the background: a pool that hangs must not silence the heartbeat.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use proto::worker as wire;
+use stdx::report::Chain;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use volume::{Pool, PoolSpace};
+
+const PERIOD: Duration = Duration::from_secs(10);
+/// A pool that has not answered for so long is not announced: no job is placed there.
+const FRESH: Duration = Duration::from_secs(45);
+/// How long a starting worker waits for its pools.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
+
+type Latest = Arc<Mutex<BTreeMap<String, (Instant, PoolSpace)>>>;
+
+/// The latest answers. Dropped, it stops asking.
+#[derive(Debug)]
+pub(crate) struct Spaces {
+    latest: Latest,
+    _askers: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Spaces {
+    /// Starts asking; returns when every pool has answered once, or should have.
+    pub(crate) async fn open(pools: &[Arc<dyn Pool>]) -> Self {
+        let latest = Latest::default();
+        let mut askers = Vec::new();
+        let mut first_answers = Vec::new();
+        for pool in pools {
+            let (answered, first) = tokio::sync::oneshot::channel();
+            let asker = ask(Arc::clone(pool), Arc::clone(&latest), answered);
+            askers.push(AbortOnDropHandle::new(stdx::task::spawn("pool space", asker)));
+            first_answers.push(first);
+        }
+        let all = futures::future::join_all(first_answers);
+        if tokio::time::timeout(FIRST_ANSWER, all).await.is_err() {
+            tracing::warn!("not all pools answer; jobs for them wait");
+        }
+        Self { latest, _askers: askers }
+    }
+
+    pub(crate) fn reports(&self) -> Vec<wire::Pool> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = latest.iter().filter(|(_, (at, _))| at.elapsed() < FRESH);
+        fresh.map(|(name, (_, space))| report(name, *space)).collect()
+    }
+}
+
+fn report(name: &str, space: PoolSpace) -> wire::Pool {
+    let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+    wire::Pool { name: name.to_owned(), free_bytes: signed(space.free_bytes), total_bytes: signed(space.total_bytes) }
+}
+
+async fn ask(pool: Arc<dyn Pool>, latest: Latest, answered: tokio::sync::oneshot::Sender<()>) {
+    let mut answered = Some(answered);
+    loop {
+        let asked = Arc::clone(&pool);
+        match tokio::task::spawn_blocking(move || asked.space()).await {
+            Ok(Ok(space)) => {
+                let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+                latest.insert(pool.name().to_owned(), (Instant::now(), space));
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(pool = pool.name(), error = %Chain(&error), "pool does not say how much room it has");
+            }
+            Err(error) => tracing::error!(pool = pool.name(), %error, "asking a pool for its room failed"),
+        }
+        if let Some(answered) = answered.take()
+            && answered.send(()).is_err()
+        {
+            tracing::debug!(pool = pool.name(), "first answer came late");
+        }
+        tokio::time::sleep(PERIOD).await;
+    }
+}

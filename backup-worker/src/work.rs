@@ -1,0 +1,126 @@
+//! The work itself: one file per kind of job. Everything here may be done twice, by two workers one after the other.
+
+mod create_backup;
+mod create_snapshot;
+mod create_volume;
+mod delete_backup;
+mod delete_snapshot;
+mod delete_volume;
+mod extend_volume;
+mod manage_volume;
+mod parts;
+mod restore_backup;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::{Error, Result};
+use engine::{Context, Settings};
+use futures::FutureExt;
+use proto::worker::Done;
+use proto::worker::job::Work;
+use storage::ObjectStore;
+use tokio_util::sync::CancellationToken;
+use volume::Pool;
+
+use crate::config::{Config, Layout};
+use crate::identity::Identity;
+use crate::link::{JobKey, Link};
+use crate::reporter::Reporter;
+use crate::running::{Entry, Stop};
+
+/// What jobs work with.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    store: Arc<dyn ObjectStore>,
+    pools: BTreeMap<String, Arc<dyn Pool>>,
+    settings: Settings,
+    layout: Layout,
+    host: String,
+    availability_zone: String,
+}
+
+impl Workshop {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        pools: Vec<Arc<dyn Pool>>,
+        config: &Config,
+        identity: &Identity,
+    ) -> Self {
+        Self {
+            store,
+            pools: pools.into_iter().map(|pool| (pool.name().to_owned(), pool)).collect(),
+            settings: config.settings(),
+            layout: config.layout.clone(),
+            host: identity.host.clone(),
+            availability_zone: identity.availability_zone.clone(),
+        }
+    }
+
+    /// Another worker may reach a pool that this one does not: the error is one that is tried again.
+    fn pool(&self, name: &str) -> Result<Arc<dyn Pool>> {
+        let pool = self.pools.get(name).cloned();
+        pool.ok_or_else(|| Error::unavailable(format!("Pool {name} is not configured on host {}.", self.host)))
+    }
+
+    fn context(&self, cancel: &CancellationToken) -> Context {
+        Context { store: Arc::clone(&self.store), settings: self.settings.clone(), cancel: cancel.clone() }
+    }
+}
+
+/// The job that is being worked on.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) key: JobKey,
+    pub(crate) attempt: i64,
+    pub(crate) link: Link,
+    /// Stop working.
+    pub(crate) stop: CancellationToken,
+    /// Stop working and touch nothing.
+    pub(crate) lost: CancellationToken,
+    pub(crate) reporter: Arc<Reporter>,
+    pub(crate) entry: Arc<Entry>,
+}
+
+impl Task {
+    /// A user asked for the end of the job, and it is still ours.
+    fn cancelled_by_user(&self) -> bool {
+        !self.lost.is_cancelled() && self.entry.why() == Some(Stop::Asked)
+    }
+
+    /// This worker ends; another one goes on where it stopped.
+    fn handed_back(&self) -> bool {
+        self.entry.why() == Some(Stop::HandedBack)
+    }
+}
+
+/// Does one job. Errors keep their kind; their message becomes the user's reason.
+pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) -> Result<Done> {
+    let Some(work) = work else {
+        return Err(Error::internal("The scheduler asks for work that this worker does not know; upgrade the worker."));
+    };
+    match work {
+        Work::CreateVolume(work) => create_volume::perform(shop, work).await,
+        Work::DeleteVolume(work) => delete_volume::perform(shop, work).await,
+        Work::ExtendVolume(work) => extend_volume::perform(shop, work).await,
+        Work::ManageVolume(work) => manage_volume::perform(shop, work).await,
+        Work::CreateSnapshot(work) => create_snapshot::perform(shop, work).await,
+        Work::DeleteSnapshot(work) => delete_snapshot::perform(shop, work).await,
+        Work::CreateBackup(work) => create_backup::perform(shop, task, work).boxed().await,
+        Work::RestoreBackup(work) => restore_backup::perform(shop, task, work).boxed().await,
+        Work::DeleteBackup(work) => delete_backup::perform(shop, task, work).boxed().await,
+    }
+}
+
+/// Pools block: their calls run on threads that may.
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(act).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::internal("The backup worker failed inside; its log says why.").with_source(error)),
+    }
+}
+
+/// The frozen copy of a volume in use is the backup's own: repeated attempts find it again.
+fn frozen_name(backup: domain::BackupId) -> String {
+    format!("frozen-{backup}")
+}

@@ -1,0 +1,260 @@
+//! Backs a volume up: read and hash → compare with the parent → compress and store, all under one budget of memory, then
+//! the hashes, then the manifest.
+
+mod compare;
+mod parent;
+mod plan;
+mod read;
+mod resume;
+mod send;
+mod spool;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use domain::Result;
+use format::{Manifest, ManifestObject, Sha256Header, names};
+use futures::{StreamExt, TryStreamExt, stream};
+use storage::Body;
+use tokio::sync::Semaphore;
+use volume::BlockDevice;
+
+use compare::Comparer;
+use parent::{Cut, ParentHashes};
+use plan::Plan;
+use read::Reader;
+use resume::{Resume, clear_strangers};
+use send::Sender;
+use spool::{HashSpool, Spooled};
+
+use crate::budget::{Budget, Buffers};
+use crate::hash::{BlockHasher, md5_of};
+use crate::listing::check_prefix;
+use crate::port::{BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, Settings};
+use crate::progress::Progress;
+use crate::work::{Work, compute, cores};
+
+/// Takes a backup of `request.source`: a full one, or with a parent the blocks that differ from it. The backup exists
+/// when this answers `Ok`: the manifest is stored last.
+///
+/// Memory stays below `memory_budget_bytes` (but two chunks are the least that works), whatever the volume's size.
+///
+/// # Errors
+/// `Cancelled` within two seconds of the context's token. `Invalid` when the settings or the parent do not fit (contract
+/// §2.4). What the store, the pool and the reporter answer.
+pub async fn back_up(context: &Context, request: BackupRequest, reporter: Arc<dyn Reporter>) -> Result<BackupOutcome> {
+    check_prefix(&request.identity.prefix)?;
+    let work = Work::new(&context.cancel);
+    work.run(Box::pin(run(context, &work, request, reporter))).await
+}
+
+async fn run(
+    context: &Context,
+    work: &Work,
+    request: BackupRequest,
+    reporter: Arc<dyn Reporter>,
+) -> Result<BackupOutcome> {
+    let BackupRequest { identity, source, parent, attempt, checkpoints } = request;
+    let volume_bytes = source.size_bytes();
+    let plan = Plan::new(volume_bytes, &context.settings)?;
+    let resumed = attempt > 1 || !checkpoints.is_empty();
+    context.store.ensure_container(&identity.container).await?;
+
+    let resume = Resume::load(context, &identity, attempt, checkpoints).await?;
+    let stages = Stages::new(context, work, plan);
+    let mut comparer = stages.comparer(&identity, parent, resume).await?;
+    let sender = stages.sender(&identity, Progress::new(reporter, volume_bytes));
+    let mut objects = transfer(stages.reader(source), &mut comparer, &sender, stages.in_flight()).await?;
+    objects.sort_unstable_by_key(|object| object.offset);
+
+    let Comparer { parent, spool, read_bytes, changed_bytes, .. } = comparer;
+    if let Some(parent) = parent {
+        parent.finish().await?;
+    }
+    let hashes = spool.finish().await?;
+    if resumed {
+        let ours: HashSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
+        clear_strangers(context, &identity, attempt, &ours).await?;
+    }
+    let object_count = objects.len() as u64;
+    let documents_bytes = put_documents(context, identity, hashes, objects).await?;
+    let stored_bytes = sender.stored_bytes.load(Ordering::Relaxed) + documents_bytes;
+    Ok(BackupOutcome { object_count, volume_bytes, read_bytes, changed_bytes, stored_bytes })
+}
+
+/// Makes the stages of one backup, which share its plan and its memory.
+struct Stages<'a> {
+    context: &'a Context,
+    work: &'a Work,
+    plan: Plan,
+    memory: Memory,
+    buffers: Arc<Buffers>,
+    hasher: BlockHasher,
+}
+
+impl<'a> Stages<'a> {
+    fn new(context: &'a Context, work: &'a Work, plan: Plan) -> Self {
+        let memory = Memory::share(&context.settings, &plan);
+        let buffers = Arc::new(Buffers::new(memory.encoders));
+        Self { context, work, plan, memory, buffers, hasher: BlockHasher::new(plan.block_bytes) }
+    }
+
+    fn reader(&self, source: Arc<dyn BlockDevice>) -> Arc<Reader> {
+        let (hasher, buffers, work) = (self.hasher.clone(), Arc::clone(&self.buffers), self.work.clone());
+        Arc::new(Reader {
+            source,
+            plan: self.plan,
+            hasher,
+            budget: Budget::new(self.memory.chunks_bytes),
+            buffers,
+            work,
+        })
+    }
+
+    async fn comparer(&self, identity: &BackupIdentity, parent: Option<Layer>, resume: Resume) -> Result<Comparer> {
+        let cut = Cut { block_bytes: self.plan.block_bytes, blocks_per_chunk: self.plan.blocks_per_chunk() };
+        let parent = match parent {
+            Some(parent) => Some(ParentHashes::open(self.context, self.work, parent, cut).await?),
+            None => None,
+        };
+        let settings = &self.context.settings;
+        let spool = HashSpool::start(self.work, &settings.spool_dir, header(identity, settings));
+        let (hasher, buffers) = (self.hasher.clone(), Arc::clone(&self.buffers));
+        Ok(Comparer { parent, spool, resume, hasher, buffers, read_bytes: 0, changed_bytes: 0 })
+    }
+
+    fn sender(&self, identity: &BackupIdentity, progress: Progress) -> Arc<Sender> {
+        Arc::new(Sender {
+            context: self.context.clone(),
+            container: identity.container.clone(),
+            encoders: Semaphore::new(self.memory.encoders),
+            transfers: Semaphore::new(self.transfers()),
+            buffers: Arc::clone(&self.buffers),
+            progress,
+            stored_bytes: AtomicU64::new(0),
+        })
+    }
+
+    fn transfers(&self) -> usize {
+        self.context.settings.transfers_max.max(1)
+    }
+
+    /// Objects being compressed or sent.
+    fn in_flight(&self) -> usize {
+        self.memory.encoders + self.transfers()
+    }
+}
+
+/// The pipeline: each stage is bounded, and a later stage that is slow holds the earlier ones back.
+async fn transfer(
+    reader: Arc<Reader>,
+    comparer: &mut Comparer,
+    sender: &Arc<Sender>,
+    in_flight: usize,
+) -> Result<Vec<ManifestObject>> {
+    let compared =
+        stream::try_unfold((Box::pin(reader.hashed_chunks()), comparer), |(mut hashed, comparer)| async move {
+            let Some(chunk) = hashed.try_next().await? else { return Ok(None) };
+            let outcomes = comparer.compare(chunk).await?;
+            Ok(Some((stream::iter(outcomes.into_iter().map(Ok)), (hashed, comparer))))
+        });
+    // Boxed here, where the comparer's lifetime is known: callers need a future that is `Send`.
+    compared
+        .boxed()
+        .try_flatten()
+        .map_ok(|outcome| Arc::clone(sender).send(outcome))
+        .try_buffer_unordered(in_flight)
+        .try_filter_map(|object| async move { Ok(object) })
+        .try_collect()
+        .await
+}
+
+/// How the budget is shared out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Memory {
+    /// Compressions at a time; the output of each may grow to a chunk, and idle buffers live where no output is.
+    encoders: usize,
+    /// For chunks being read, hashed, compressed and sent.
+    chunks_bytes: u64,
+}
+
+impl Memory {
+    fn share(settings: &Settings, plan: &Plan) -> Self {
+        let chunk_bytes = plan.chunk_bytes.min(plan.volume_bytes).max(1);
+        let fitting = settings.memory_budget_bytes / 2 / chunk_bytes;
+        let encoders = usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, cores());
+        let left = settings.memory_budget_bytes.saturating_sub(encoders as u64 * chunk_bytes);
+        Self { encoders, chunks_bytes: left.max(chunk_bytes) }
+    }
+}
+
+fn header(identity: &BackupIdentity, settings: &Settings) -> Sha256Header {
+    Sha256Header {
+        backup_id: identity.id,
+        volume_id: identity.volume_id,
+        backup_name: identity.name.clone(),
+        backup_description: identity.description.clone(),
+        created_at: identity.created_at,
+        block_size_bytes: settings.block_size_bytes,
+    }
+}
+
+/// Stores the hashes, then the manifest, whose presence says that the backup is complete. Answers their length.
+async fn put_documents(
+    context: &Context,
+    identity: BackupIdentity,
+    hashes: Spooled,
+    objects: Vec<ManifestObject>,
+) -> Result<u64> {
+    let (store, container, prefix) = (&context.store, identity.container, identity.prefix);
+    let body = hashes.body();
+    let hashes_bytes = body.length_bytes();
+    store.put(&container, &names::sha256_file(&prefix), body, hashes.md5).await?;
+    let manifest = Manifest {
+        backup_id: identity.id,
+        volume_id: identity.volume_id,
+        backup_name: identity.name,
+        backup_description: identity.description,
+        created_at: identity.created_at,
+        objects,
+        parent_id: identity.parent_id,
+        volume_meta: identity.volume_meta,
+    };
+    let (document, md5) = compute(move || {
+        let document = manifest.to_json();
+        let md5 = md5_of(&document);
+        Ok((Bytes::from(document), md5))
+    })
+    .await?;
+    let manifest_bytes = document.len() as u64;
+    store.put(&container, &names::metadata(&prefix), Body::Bytes(document), md5).await?;
+    Ok(hashes_bytes + manifest_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_shared_within_the_budget() {
+        const MIB: u64 = 1 << 20;
+        let settings = |budget| Settings {
+            chunk_size_bytes: 50 * MIB,
+            block_size_bytes: 32_768,
+            compression: format::Compression::Zstd,
+            memory_budget_bytes: budget,
+            transfers_max: 8,
+            spool_dir: std::env::temp_dir(),
+        };
+        for budget_mib in [100, 256, 1024, 10_000] {
+            let settings = settings(budget_mib * MIB);
+            let memory = Memory::share(&settings, &Plan::new(1 << 40, &settings).unwrap());
+            assert!(memory.encoders as u64 * 50 * MIB + memory.chunks_bytes <= budget_mib * MIB, "{memory:?}");
+        }
+        let tiny = settings(1);
+        let memory = Memory::share(&tiny, &Plan::new(1 << 40, &tiny).unwrap());
+        assert_eq!(memory, Memory { encoders: 1, chunks_bytes: 50 * MIB });
+    }
+}

@@ -1,0 +1,137 @@
+//! The first stage of a backup: reads a chunk and hashes its blocks while they are in the processor's cache.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::Result;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use volume::BlockDevice;
+
+use super::plan::{Chunk, Plan};
+use crate::budget::{Budget, Buffers, Lease};
+use crate::hash::{BlockHasher, Hash};
+use crate::work::{Stop, Work, cores};
+
+/// Read at once, then hashed: about what a core's second-level cache holds.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// One chunk, hashed.
+#[derive(Debug)]
+pub(crate) struct HashedChunk {
+    pub(crate) chunk: Chunk,
+    /// One per block, in order.
+    pub(crate) hashes: Vec<Hash>,
+    /// `None` when the whole chunk is zero.
+    pub(crate) data: Option<Data>,
+    /// Bytes that had to be read.
+    pub(crate) read_bytes: u64,
+}
+
+/// A chunk's bytes and the memory they are accounted to.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pub(crate) bytes: Bytes,
+    pub(crate) lease: Lease,
+}
+
+/// Reads chunks of one volume.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) source: Arc<dyn BlockDevice>,
+    pub(crate) plan: Plan,
+    pub(crate) hasher: BlockHasher,
+    pub(crate) budget: Budget,
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) work: Work,
+}
+
+/// A chunk, the parts of it that hold data, and the memory for them.
+#[derive(Debug)]
+pub(crate) struct PlannedChunk {
+    chunk: Chunk,
+    /// Within the chunk; none in a chunk that is known to be zero.
+    data_ranges: Vec<Range<usize>>,
+    lease: Option<Lease>,
+}
+
+impl Reader {
+    /// Hashed chunks in the order of offsets, several of them worked on at a time.
+    pub(crate) fn hashed_chunks(self: Arc<Self>) -> impl Stream<Item = Result<HashedChunk>> + Send {
+        let (mapper, lessee, hasher) = (Arc::clone(&self), Arc::clone(&self), self);
+        stream::iter(mapper.plan.chunks())
+            .map(move |chunk| Arc::clone(&mapper).map(chunk))
+            .buffered(cores())
+            // One after the other: were a later chunk to get the last memory, it would wait for an earlier one that gets none.
+            .and_then(move |planned| Arc::clone(&lessee).lease(planned))
+            .map_ok(move |planned| Arc::clone(&hasher).hash(planned))
+            .try_buffered(cores())
+    }
+
+    async fn map(self: Arc<Self>, chunk: Chunk) -> Result<PlannedChunk> {
+        let this = Arc::clone(&self);
+        let map = move |_: &Stop| {
+            let extents = this.source.extents(chunk.offset, chunk.length as u64)?;
+            Ok(chunk.data_ranges(&extents, this.plan.block_bytes))
+        };
+        let data_ranges = self.work.blocking(map).await?;
+        Ok(PlannedChunk { chunk, data_ranges, lease: None })
+    }
+
+    /// Chunks without data need no memory.
+    async fn lease(self: Arc<Self>, mut planned: PlannedChunk) -> Result<PlannedChunk> {
+        if !planned.data_ranges.is_empty() {
+            planned.lease = Some(self.budget.lease(planned.chunk.length as u64).await?);
+        }
+        Ok(planned)
+    }
+
+    async fn hash(self: Arc<Self>, planned: PlannedChunk) -> Result<HashedChunk> {
+        let PlannedChunk { chunk, data_ranges, lease } = planned;
+        let Some(lease) = lease else {
+            let hashes = self.zero_hashes(chunk.length);
+            return Ok(HashedChunk { chunk, hashes, data: None, read_bytes: 0 });
+        };
+        let this = Arc::clone(&self);
+        self.work.blocking(move |stop| this.read_data(chunk, &data_ranges, lease, stop)).await
+    }
+
+    fn read_data(&self, chunk: Chunk, ranges: &[Range<usize>], lease: Lease, stop: &Stop) -> Result<HashedChunk> {
+        let mut buffer = self.buffers.take(chunk.length);
+        let mut hashes = Vec::with_capacity(chunk.length.div_ceil(self.plan.block_bytes));
+        let piece_bytes = PIECE_BYTES.next_multiple_of(self.plan.block_bytes);
+        let (mut at, mut all_zero, mut read_bytes) = (0, true, 0);
+        for range in ranges {
+            buffer[at..range.start].fill(0);
+            hashes.extend(self.zero_hashes(range.start - at));
+            for start in range.clone().step_by(piece_bytes) {
+                stop.check()?;
+                let piece = &mut buffer[start..range.end.min(start + piece_bytes)];
+                self.source.read_at(chunk.offset + start as u64, piece)?;
+                read_bytes += piece.len() as u64;
+                for block in piece.chunks(self.plan.block_bytes) {
+                    let hash = self.hasher.hash(block);
+                    all_zero = all_zero && self.hasher.is_zero_hash(&hash, block.len());
+                    hashes.push(hash);
+                }
+            }
+            at = range.end;
+        }
+        buffer[at..].fill(0);
+        hashes.extend(self.zero_hashes(chunk.length - at));
+        let bytes = buffer.freeze();
+        let data = if all_zero {
+            self.buffers.give_back(bytes);
+            None
+        } else {
+            Some(Data { bytes, lease })
+        };
+        Ok(HashedChunk { chunk, hashes, data, read_bytes })
+    }
+
+    /// The hashes of `length` zeros that start at a block's boundary.
+    fn zero_hashes(&self, length: usize) -> Vec<Hash> {
+        let block = self.plan.block_bytes;
+        (0..length).step_by(block).map(|start| self.hasher.zero_hash(block.min(length - start))).collect()
+    }
+}

@@ -1,0 +1,101 @@
+//! The backup's own `_sha256file`, written to a local file while the volume is read.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use domain::{Error, Result};
+use format::{Sha256Header, Sha256Writer};
+use md5::{Digest, Md5};
+use storage::Body;
+use tempfile::{NamedTempFile, TempPath};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::hash::Hash;
+use crate::work::{Work, joined};
+
+/// Chunks' worth of hashes that may wait for the disk.
+const BATCHES_WAITING: usize = 4;
+
+/// Takes hashes in the order of offsets.
+#[derive(Debug)]
+pub(crate) struct HashSpool {
+    batches: mpsc::Sender<Vec<Hash>>,
+    task: JoinHandle<Result<Spooled>>,
+}
+
+/// A finished file; removed from the disk when dropped.
+#[derive(Debug)]
+pub(crate) struct Spooled {
+    path: TempPath,
+    length_bytes: u64,
+    pub(crate) md5: [u8; 16],
+}
+
+impl Spooled {
+    pub(crate) fn body(&self) -> Body {
+        Body::File { path: self.path.to_path_buf(), length_bytes: self.length_bytes }
+    }
+}
+
+impl HashSpool {
+    pub(crate) fn start(work: &Work, spool_dir: &Path, header: Sha256Header) -> Self {
+        let (batches, receiver) = mpsc::channel(BATCHES_WAITING);
+        let spool_dir = spool_dir.to_owned();
+        let task = work.spawn(move |_| write_all(&spool_dir, &header, receiver).map_err(failed));
+        Self { batches, task }
+    }
+
+    /// Waits for room. A failure of the disk shows in [`HashSpool::finish`].
+    pub(crate) async fn push(&self, hashes: Vec<Hash>) {
+        // Only a writer that failed is not there to receive, and its error is what `finish` answers.
+        drop(self.batches.send(hashes).await);
+    }
+
+    /// # Errors
+    /// `Unavailable` when the spool directory cannot be written.
+    pub(crate) async fn finish(self) -> Result<Spooled> {
+        drop(self.batches);
+        joined(self.task.await)
+    }
+}
+
+fn write_all(spool_dir: &Path, header: &Sha256Header, mut batches: mpsc::Receiver<Vec<Hash>>) -> io::Result<Spooled> {
+    std::fs::create_dir_all(spool_dir)?;
+    let (file, path) = NamedTempFile::with_prefix_in("sha256file-", spool_dir)?.into_parts();
+    let mut writer = Sha256Writer::new(Summed { file, md5: Md5::new(), length_bytes: 0 }, header)?;
+    while let Some(batch) = batches.blocking_recv() {
+        for hash in &batch {
+            writer.push(hash)?;
+        }
+    }
+    let Summed { md5, length_bytes, .. } = writer.finish()?;
+    Ok(Spooled { path, length_bytes, md5: md5.finalize().into() })
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::unavailable("The backup's hashes could not be written to the spool directory of this worker.")
+        .with_source(error)
+}
+
+/// Counts and sums what passes.
+#[derive(Debug)]
+struct Summed {
+    file: File,
+    md5: Md5,
+    length_bytes: u64,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.md5.update(&bytes[..written]);
+        self.length_bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,121 @@
+//! Memory of one job: a budget in bytes that buffers are leased from, and buffers that are used again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use domain::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bytes per permit: a semaphore counts to far less than the bytes of a large machine.
+const GRAIN_BYTES: u64 = 1024;
+
+/// Bytes that may be held at the same time.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    permits: Arc<Semaphore>,
+    total: u32,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let total = grains(bytes).max(1);
+        Self { permits: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    /// Waits, in order of asking, until `bytes` are free. More than the whole budget is leased as the whole budget.
+    pub(crate) async fn lease(&self, bytes: u64) -> Result<Lease> {
+        let permits = Arc::clone(&self.permits).acquire_many_owned(grains(bytes).min(self.total)).await;
+        permits.map(Lease).map_err(|error| Error::internal("The memory budget was closed.").with_source(error))
+    }
+}
+
+/// Bytes of a budget in use; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Lease(OwnedSemaphorePermit);
+
+impl Lease {
+    /// Gives back all but `bytes`.
+    pub(crate) fn shrink_to(&mut self, bytes: u64) {
+        let surplus = self.0.num_permits().saturating_sub(grains(bytes) as usize);
+        drop(self.0.split(surplus));
+    }
+
+    /// Takes `bytes` of this lease, or what is left of it, for a part that is freed apart.
+    pub(crate) fn split(&mut self, bytes: u64) -> Option<Self> {
+        let part = (grains(bytes) as usize).min(self.0.num_permits());
+        self.0.split(part).map(Self)
+    }
+}
+
+fn grains(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(GRAIN_BYTES)).unwrap_or(u32::MAX >> 4).min(u32::MAX >> 4)
+}
+
+/// Large buffers kept for the next chunk: asking the system for fresh pages costs about as much as hashing them.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    idle: Mutex<Vec<BytesMut>>,
+    idle_max: usize,
+}
+
+impl Buffers {
+    pub(crate) fn new(idle_max: usize) -> Self {
+        Self { idle: Mutex::new(Vec::with_capacity(idle_max)), idle_max }
+    }
+
+    /// A buffer of `length` bytes with any content.
+    pub(crate) fn take(&self, length: usize) -> BytesMut {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(mut buffer) if buffer.capacity() >= length => {
+                buffer.resize(length, 0);
+                buffer
+            }
+            _ => BytesMut::zeroed(length),
+        }
+    }
+
+    /// Keeps the buffer if nobody else holds a part of it.
+    pub(crate) fn give_back(&self, bytes: Bytes) {
+        let Ok(buffer) = bytes.try_into_mut() else { return };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.idle_max {
+            idle.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn leases_shrink_split_and_return() {
+        let budget = Budget::new(10 << 10);
+        let mut lease = budget.lease(8 << 10).await.unwrap();
+        assert_eq!(budget.permits.available_permits(), 2);
+        lease.shrink_to(5 << 10);
+        assert_eq!(budget.permits.available_permits(), 5);
+        let part = lease.split(3 << 10);
+        drop(lease);
+        assert_eq!(budget.permits.available_permits(), 7);
+        drop(part);
+        let _everything = budget.lease(1 << 40).await.unwrap();
+        assert_eq!(budget.permits.available_permits(), 0);
+    }
+
+    #[test]
+    fn buffers_come_back_when_nobody_shares_them() {
+        let buffers = Buffers::new(1);
+        let bytes = buffers.take(4096).freeze();
+        let address = bytes.as_ptr();
+        let shared = bytes.slice(..1);
+        buffers.give_back(bytes);
+        let fresh = buffers.take(4096).freeze();
+        assert_ne!(fresh.as_ptr(), address, "a shared buffer must not be written again");
+        drop(shared);
+        let address = fresh.as_ptr();
+        buffers.give_back(fresh);
+        assert_eq!(buffers.take(100).as_ptr(), address);
+    }
+}

@@ -1,0 +1,57 @@
+//! Removes a backup from the store: everything under its prefix, nothing else.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use domain::{Error, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use stdx::backoff::Backoff;
+
+use crate::listing::{check_prefix, pages};
+use crate::port::Context;
+use crate::work::Work;
+
+/// Listings may lag behind deletions, so an object may be seen this often after it is gone.
+const ROUNDS_MAX: u32 = 12;
+
+/// Deletes until a listing shows nothing of the backup any more. Idempotent. The manifest goes first, so that a backup
+/// that is deleted in part is never taken for a whole one.
+///
+/// # Errors
+/// `Invalid` for an empty prefix, `Cancelled`, and every error of the store: none is swallowed. `Unavailable` when the
+/// store keeps listing objects.
+pub async fn delete(context: &Context, container: &str, prefix: &str) -> Result<()> {
+    check_prefix(prefix)?;
+    Work::new(&context.cancel).run(delete_all(context, container, prefix)).await
+}
+
+async fn delete_all(context: &Context, container: &str, prefix: &str) -> Result<()> {
+    let store = &*context.store;
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    store.delete(container, &format::names::metadata(prefix)).await?;
+    for round in 0..ROUNDS_MAX {
+        if round > 1 {
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+        let mut found = false;
+        let mut pages = pin!(pages(store, container, prefix));
+        while let Some(page) = pages.try_next().await? {
+            found |= !page.is_empty();
+            delete_names(context, container, page.into_iter().map(|entry| entry.name)).await?;
+        }
+        if !found {
+            return Ok(());
+        }
+    }
+    Err(Error::unavailable(format!("Container {container} still lists objects of the deleted backup {prefix}.")))
+}
+
+/// Deletes the given objects, several at a time.
+pub(crate) async fn delete_names(
+    context: &Context,
+    container: &str,
+    names: impl Iterator<Item = String>,
+) -> Result<()> {
+    let deletions = names.map(|name| async move { context.store.delete(container, &name).await });
+    stream::iter(deletions).buffer_unordered(context.settings.transfers_max.max(1)).try_collect().await
+}

@@ -1,0 +1,140 @@
+//! Hashes of blocks, and the constants of zeros.
+
+use std::collections::HashMap;
+use std::hash::Hash as HashKey;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use bytes::Bytes;
+use domain::Result;
+use format::Compression;
+use md5::{Digest, Md5};
+use sha2::Sha256;
+
+/// SHA-256 of one block.
+pub(crate) type Hash = [u8; 32];
+
+pub(crate) fn sha256(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).into()
+}
+
+pub(crate) fn md5_of(bytes: &[u8]) -> [u8; 16] {
+    Md5::digest(bytes).into()
+}
+
+/// Whether every byte is zero; much cheaper than hashing, so it is asked first.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    let words = bytes.chunks_exact(64);
+    words.remainder().iter().all(|&byte| byte == 0) && words.into_iter().all(|word| *word == [0; 64])
+}
+
+/// Hashes the blocks of one volume; blocks of zeros cost a constant.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockHasher {
+    block_bytes: usize,
+    zero_block: Hash,
+}
+
+impl BlockHasher {
+    pub(crate) fn new(block_bytes: usize) -> Self {
+        Self { block_bytes, zero_block: sha256(&vec![0; block_bytes]) }
+    }
+
+    pub(crate) const fn block_bytes(&self) -> usize {
+        self.block_bytes
+    }
+
+    pub(crate) fn hash(&self, block: &[u8]) -> Hash {
+        if is_zero(block) { self.zero_hash(block.len()) } else { sha256(block) }
+    }
+
+    /// The hash of `length` zeros; free for a whole block, and only the last block of a volume is shorter.
+    pub(crate) fn zero_hash(&self, length: usize) -> Hash {
+        if length == self.block_bytes { self.zero_block } else { sha256(&vec![0; length]) }
+    }
+
+    /// Whether `hash` is that of `length` zeros.
+    pub(crate) fn is_zero_hash(&self, hash: &Hash, length: usize) -> bool {
+        *hash == self.zero_hash(length)
+    }
+}
+
+/// An object's body, ready to be put.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    pub(crate) compression: Compression,
+    pub(crate) body: Bytes,
+    pub(crate) body_md5: [u8; 16],
+    /// Of the volume's bytes.
+    pub(crate) md5: [u8; 16],
+}
+
+/// Compresses and hashes; blocking.
+pub(crate) fn encode(compression: Compression, bytes: &Bytes) -> Result<Encoded> {
+    let md5 = md5_of(bytes);
+    let (compression, body) = format::encode(compression, bytes.clone())?;
+    let body_md5 = if compression == Compression::None { md5 } else { md5_of(&body) };
+    Ok(Encoded { compression, body, body_md5, md5 })
+}
+
+/// Values kept once per process. A volume has two lengths of zero chunks, so few entries serve many volumes.
+type Constants<K, V> = LazyLock<Mutex<HashMap<K, V>>>;
+
+const CONSTANTS_MAX: usize = 32;
+
+/// The body of a whole chunk of zeros; blocking when asked for the first time.
+pub(crate) fn encode_zero_chunk(compression: Compression, length: usize) -> Result<Arc<Encoded>> {
+    static BODIES: Constants<(usize, Compression), Arc<Encoded>> = LazyLock::new(Mutex::default);
+    constant(&BODIES, (length, compression), || Ok(Arc::new(encode_zeros(compression, length)?)))
+}
+
+/// The body of a run of zeros of any length; blocking.
+pub(crate) fn encode_zeros(compression: Compression, length: usize) -> Result<Encoded> {
+    encode(compression, &Bytes::from(vec![0; length]))
+}
+
+/// The MD5 of a whole chunk of zeros; blocking when asked for the first time.
+pub(crate) fn md5_of_zero_chunk(length: usize) -> Result<[u8; 16]> {
+    static SUMS: Constants<usize, [u8; 16]> = LazyLock::new(Mutex::default);
+    constant(&SUMS, length, || Ok(md5_of(&vec![0; length])))
+}
+
+/// Two threads may compute the same value at the same time, which is better than one waiting on a lock.
+fn constant<K: HashKey + Eq, V: Clone>(
+    cache: &Mutex<HashMap<K, V>>,
+    key: K,
+    make: impl FnOnce() -> Result<V>,
+) -> Result<V> {
+    if let Some(value) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Ok(value.clone());
+    }
+    let value = make()?;
+    let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if cache.len() < CONSTANTS_MAX {
+        cache.insert(key, value.clone());
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_hash_like_zeros() {
+        let hasher = BlockHasher::new(512);
+        for length in [512, 100] {
+            assert_eq!(hasher.hash(&vec![0; length]), sha256(&vec![0; length]));
+        }
+        assert!(is_zero(&[0; 130]) && !is_zero(&[&[0; 129][..], &[1]].concat()));
+    }
+
+    #[test]
+    fn constants_equal_what_they_stand_for() {
+        for compression in Compression::ALL {
+            let (kept, made) =
+                (encode_zero_chunk(compression, 70_000).unwrap(), encode_zeros(compression, 70_000).unwrap());
+            assert_eq!((&kept.body, kept.md5, kept.body_md5), (&made.body, made.md5, made.body_md5));
+            assert_eq!(kept.md5, md5_of_zero_chunk(70_000).unwrap());
+        }
+    }
+}

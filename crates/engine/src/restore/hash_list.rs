@@ -1,0 +1,94 @@
+//! The hashes of the backup asked for, unpacked once into a local file: 32 bytes each, reached by index.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use domain::{Error, Kind, Result};
+use format::{Sha256Reader, names};
+use storage::Object;
+
+use crate::hash::Hash;
+use crate::port::{Context, Layer};
+use crate::stream_reader::StreamReader;
+use crate::work::{Stop, Work};
+
+/// Nobody hashes smaller blocks than sectors; a list of tiny ones would be larger than its volume.
+const BLOCK_BYTES_MIN: u64 = 512;
+/// A block is read as a whole.
+const BLOCK_BYTES_MAX: u64 = 64 << 20;
+
+/// Hashes between two looks at the cancellation.
+const HASHES_PER_CHECK: u64 = 4096;
+
+#[derive(Clone, Debug)]
+pub(crate) struct HashList {
+    /// Without a name: gone when closed.
+    file: Arc<File>,
+    pub(crate) count: u64,
+    pub(crate) block_bytes: usize,
+}
+
+impl HashList {
+    /// # Errors
+    /// `Damaged` for a list that is missing or no list; `Invalid` as soon as it proves longer than the target.
+    pub(crate) async fn load(context: &Context, work: &Work, layer: &Layer, target_bytes: u64) -> Result<Self> {
+        let name = names::sha256_file(&layer.prefix);
+        let object = match context.store.get(&layer.container, &name, None).await {
+            Err(error) if error.kind() == Kind::NotFound => {
+                let message = format!("Backup {} has no block hashes, so no restore of it could be checked.", layer.id);
+                return Err(Error::damaged(message).with_source(error));
+            }
+            other => other?,
+        };
+        let (spool_dir, layer) = (context.settings.spool_dir.clone(), layer.clone());
+        work.blocking(move |stop| unpack(object, &spool_dir, &layer, target_bytes, stop)).await
+    }
+
+    /// `count` hashes from `first`; blocking.
+    pub(crate) fn read(&self, first: u64, count: usize) -> Result<Vec<Hash>> {
+        let mut hashes = vec![[0; 32]; count];
+        self.file.read_exact_at(hashes.as_flattened_mut(), first * 32).map_err(spool_failed)?;
+        Ok(hashes)
+    }
+}
+
+fn unpack(object: Object, spool_dir: &Path, layer: &Layer, target_bytes: u64, stop: &Stop) -> Result<HashList> {
+    std::fs::create_dir_all(spool_dir).map_err(spool_failed)?;
+    let mut out = BufWriter::new(tempfile::tempfile_in(spool_dir).map_err(spool_failed)?);
+    let mut reader = Sha256Reader::new(StreamReader::new(object.stream, stop))?;
+    let mut count: u64 = 0;
+    while let Some(hash) = reader.next().transpose()? {
+        if count.is_multiple_of(HASHES_PER_CHECK) {
+            stop.check()?;
+        }
+        // Counted with the smallest block there is as long as the file has not told its own.
+        let block_bytes = reader.block_size().unwrap_or(BLOCK_BYTES_MIN);
+        if count.saturating_mul(block_bytes) >= target_bytes {
+            return Err(too_small(layer, target_bytes));
+        }
+        out.write_all(&hash).map_err(spool_failed)?;
+        count += 1;
+    }
+    let file = out.into_inner().map_err(|error| spool_failed(error.into_error()))?;
+    let block_bytes = reader.block_size().unwrap_or_default();
+    if !(BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(&block_bytes) {
+        return Err(Error::damaged(format!("Backup {} hashes blocks of {block_bytes} bytes.", layer.id)));
+    }
+    Ok(HashList { file: Arc::new(file), count, block_bytes: usize::try_from(block_bytes).unwrap_or(usize::MAX) })
+}
+
+/// The target cannot take the backup.
+pub(crate) fn too_small(layer: &Layer, target_bytes: u64) -> Error {
+    Error::invalid(format!(
+        "The volume to restore to has {target_bytes} bytes, backup {} has more. Restore to a larger volume.",
+        layer.id
+    ))
+}
+
+fn spool_failed(error: std::io::Error) -> Error {
+    Error::unavailable("The backup's hashes could not be kept in the spool directory of this worker.")
+        .with_source(error)
+}

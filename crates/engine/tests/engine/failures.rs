@@ -1,0 +1,230 @@
+//! Stores that fail, jobs that are cancelled, attempts that follow others.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::Kind;
+use format::{Compression, names};
+use storage::ObjectStore;
+use storage::layers::{Fault, Operation, Rule};
+
+use crate::lab::{CHUNK, CONTAINER, Lab, Recorder, identity, layer, noise, text};
+
+/// A worker runs each job as a task of its own, so the engine's futures must be able to move between threads.
+#[expect(dead_code, reason = "it is enough that this compiles")]
+fn futures_can_be_spawned(lab: &Lab, backup: engine::BackupRequest, restore: engine::RestoreRequest) {
+    fn sendable(_: impl Future + Send) {}
+    let recorder = Arc::new(Recorder::default());
+    sendable(engine::back_up(&lab.context, backup, recorder.clone()));
+    sendable(engine::restore(&lab.context, restore, recorder));
+    sendable(engine::delete(&lab.context, CONTAINER, "prefix"));
+}
+
+/// Objects of many kinds: raw, compressed, zero.
+fn mixed(chunks: usize) -> Vec<u8> {
+    (0..chunks)
+        .flat_map(|index| match index % 3 {
+            0 => noise(index as u64, CHUNK),
+            1 => text(CHUNK),
+            _ => vec![0; CHUNK],
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_taken_up_where_it_ended() {
+    let lab = Lab::new(Compression::Zstd);
+    let (content, identity, recorder) = (mixed(12), identity(None), Recorder::default());
+    for (attempt, nth) in [(1, 5), (2, 4)] {
+        lab.store.inject(Rule::new(Operation::Put, nth, Fault::FailAfterwards(Kind::Unavailable)));
+        let error = lab.attempt(&identity, &content, None, attempt, &recorder).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(!lab.names(&identity.prefix).await.contains(&names::metadata(&identity.prefix)));
+        lab.store.heal();
+    }
+    let kept = recorder.stored();
+    let puts_before = lab.store.calls(Operation::Put).len();
+    lab.attempt(&identity, &content, None, 3, &recorder).await.unwrap();
+
+    assert!(!kept.is_empty());
+    assert_eq!(
+        lab.store.calls(Operation::Put).len() - puts_before,
+        12 - kept.len() + 2,
+        "durable objects are not sent again"
+    );
+    let layer = layer(&identity, &content);
+    let manifest = lab.manifest(&layer).await;
+    assert!(kept.iter().all(|stored| manifest.objects.iter().any(|object| object.name == stored.name)));
+    assert!(manifest.objects.iter().any(|object| object.name.ends_with("-r3")));
+    lab.assert_no_strangers(&layer).await;
+    lab.assert_restores(&[layer], &content).await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_trusted_only_for_the_same_bytes_and_a_listed_object() {
+    let lab = Lab::new(Compression::Zstd);
+    let (mut content, identity, recorder) = (mixed(6), identity(None), Recorder::default());
+    lab.store.inject(Rule::new(Operation::Put, 1, Fault::Fail(Kind::Unavailable)).on("_sha256file"));
+    lab.attempt(&identity, &content, None, 1, &recorder).await.unwrap_err();
+    let mut stored = recorder.stored();
+    stored.sort_by_key(|stored| stored.offset);
+    assert_eq!(stored.len(), 6);
+    content[10] ^= 1;
+    lab.store.delete(CONTAINER, &stored[3].name).await.unwrap();
+    lab.put(&stored[4].name, Vec::new()).await;
+    let puts_before = lab.store.calls(Operation::Put).len();
+    lab.attempt(&identity, &content, None, 2, &recorder).await.unwrap();
+    assert_eq!(lab.store.calls(Operation::Put).len() - puts_before, 3 + 2);
+    let layer = layer(&identity, &content);
+    lab.assert_no_strangers(&layer).await;
+    lab.assert_restores(&[layer], &content).await;
+}
+
+#[tokio::test]
+async fn a_dead_attempt_does_not_touch_its_successors_objects() {
+    let lab = Lab::new(Compression::Zstd);
+    let (content, identity) = (mixed(3), identity(None));
+    let later = names::data_object(&identity.prefix, 1, 5);
+    lab.context.store.ensure_container(CONTAINER).await.unwrap();
+    lab.put(&later, b"of the fifth attempt".to_vec()).await;
+    let error = lab.attempt(&identity, &content, None, 2, &Recorder::default()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled);
+    assert!(lab.names(&identity.prefix).await.contains(&later));
+}
+
+#[tokio::test]
+async fn cancelling_stops_a_backup_and_leaves_no_manifest() {
+    for stalled in [Operation::Put, Operation::EnsureContainer] {
+        let lab = Lab::new(Compression::Zstd);
+        lab.store.inject(Rule::new(stalled, 1, Fault::Stall).times(u64::MAX));
+        let (content, identity) = (mixed(8), identity(None));
+        let started = Instant::now();
+        let cancel = async {
+            while lab.store.calls(stalled).is_empty() {
+                tokio::task::yield_now().await;
+            }
+            lab.context.cancel.cancel();
+        };
+        let recorder = Recorder::default();
+        let (result, ()) = tokio::join!(lab.attempt(&identity, &content, None, 1, &recorder), cancel);
+        assert_eq!(result.unwrap_err().kind(), Kind::Cancelled);
+        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(lab.names(&identity.prefix).await.is_empty());
+        assert_eq!(std::fs::read_dir(lab.directory.path().join("spool")).map_or(0, Iterator::count), 0);
+    }
+}
+
+#[tokio::test]
+async fn cancelling_stops_a_restore() {
+    let lab = Lab::new(Compression::Zstd);
+    let content = mixed(8);
+    let (layer, _) = lab.back_up(&content, None).await;
+    lab.store.inject(Rule::new(Operation::Get, 2, Fault::Stall).on("-0000").times(u64::MAX));
+    let target = lab.volume(&content);
+    let cancel = async {
+        while !lab.store.calls(Operation::Get).iter().any(|name| name.contains("-0000")) {
+            tokio::task::yield_now().await;
+        }
+        lab.context.cancel.cancel();
+    };
+    let chain = [layer];
+    let (result, ()) = tokio::join!(lab.restore(&chain, &target, false), cancel);
+    assert_eq!(result.unwrap_err().kind(), Kind::Cancelled);
+}
+
+#[tokio::test]
+async fn a_transfer_that_breaks_once_is_repeated() {
+    let content = mixed(6);
+    for fault in
+        [Fault::Cut { after_bytes: 100 }, Fault::Truncate { after_bytes: 100 }, Fault::Corrupt { offset_bytes: 99 }]
+    {
+        for target_is_new in [true, false] {
+            let lab = Lab::new(Compression::Zstd);
+            let (layer, _) = lab.back_up(&content, None).await;
+            lab.store.inject(Rule::new(Operation::Get, 1, fault).on("-00001"));
+            lab.store.inject(Rule::new(Operation::Get, 1, fault).on("-00002"));
+            let target = lab.volume(&vec![if target_is_new { 0 } else { 7 }; content.len()]);
+            lab.restore(&[layer], &target, target_is_new).await.unwrap();
+            assert!(volume::suite::content(&*target).unwrap() == content, "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_wrong_byte_is_never_a_success() {
+    let content = mixed(3);
+    for compression in Compression::ALL {
+        let lab = Lab::new(compression);
+        let (layer, _) = lab.back_up(&content, None).await;
+        for number in ["-00001", "-00002"] {
+            let fault = Fault::Corrupt { offset_bytes: 60 };
+            lab.store.inject(Rule::new(Operation::Get, 1, fault).on(number).times(u64::MAX));
+            let target = lab.volume(&vec![0; content.len()]);
+            let error = lab.restore(std::slice::from_ref(&layer), &target, true).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Damaged, "{error}");
+            assert!(error.message().contains(number), "{error}");
+            lab.store.heal();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_object_is_named() {
+    let lab = Lab::new(Compression::None);
+    let content = noise(9, 3 * CHUNK);
+    let (layer, _) = lab.back_up(&content, None).await;
+    let lost = names::data_object(&layer.prefix, 2, 1);
+    lab.store.delete(CONTAINER, &lost).await.unwrap();
+    let error = lab.restore(&[layer], &lab.volume(&content), false).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Damaged);
+    assert!(error.message().contains(&lost), "{error}");
+}
+
+#[tokio::test]
+async fn a_target_that_is_too_small_is_left_alone() {
+    let lab = Lab::new(Compression::Zstd);
+    let content = noise(10, 2 * CHUNK + 10);
+    let (layer, _) = lab.back_up(&content, None).await;
+    for short in [1, 11, CHUNK, 2 * CHUNK] {
+        let before = vec![3; content.len() - short];
+        let target = lab.volume(&before);
+        let error = lab.restore(std::slice::from_ref(&layer), &target, false).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{error}");
+        assert!(volume::suite::content(&*target).unwrap() == before);
+    }
+}
+
+mod deleting {
+    use super::*;
+
+    #[tokio::test]
+    async fn takes_the_backup_and_nothing_else() {
+        let lab = Lab::new(Compression::Zstd);
+        let (layer, _) = lab.back_up(&mixed(4), None).await;
+        let neighbours = [format!("{}0-00001", layer.prefix), format!("{}0_metadata", layer.prefix)];
+        for name in &neighbours {
+            lab.put(name, b"not ours".to_vec()).await;
+        }
+        lab.put(&format!("{}-00099-r2", layer.prefix), b"of a dead attempt".to_vec()).await;
+        for _ in 0..2 {
+            engine::delete(&lab.context, CONTAINER, &layer.prefix).await.unwrap();
+            assert_eq!(lab.names(&layer.prefix).await, neighbours);
+        }
+        assert_eq!(engine::delete(&lab.context, CONTAINER, "").await.unwrap_err().kind(), Kind::Invalid);
+    }
+
+    #[tokio::test]
+    async fn swallows_no_error_and_goes_on_later() {
+        let lab = Lab::new(Compression::Zstd);
+        let (layer, _) = lab.back_up(&mixed(4), None).await;
+        for operation in [Operation::List, Operation::Delete] {
+            lab.store.inject(Rule::new(operation, 2, Fault::Fail(Kind::Unavailable)));
+        }
+        let error = engine::delete(&lab.context, CONTAINER, &layer.prefix).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        lab.store.heal();
+        assert!(!lab.names(&layer.prefix).await.contains(&names::metadata(&layer.prefix)));
+        engine::delete(&lab.context, CONTAINER, &layer.prefix).await.unwrap();
+        assert!(lab.names(&layer.prefix).await.is_empty());
+    }
+}

@@ -1,0 +1,81 @@
+//! Hints from the queue: a job was queued, place it now and not only at the next tick.
+//!
+//! A hint is acknowledged whatever came of it: the row says what is true, and the round looks at all queued rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::outbox::Hint;
+use domain::{JobId, Result, Timestamp};
+use messaging::{Broker, Delivery, topology};
+use stdx::backoff::Backoff;
+use stdx::report::Chain;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::core::Core;
+use crate::place;
+
+/// Unsettled hints at once.
+const PREFETCH: u16 = 32;
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+pub(crate) fn spawn(core: Arc<Core>, broker: Arc<dyn Broker>, shutdown: CancellationToken) {
+    stdx::task::spawn("job hints", async move {
+        shutdown.run_until_cancelled(consume(&core, broker.as_ref())).await;
+    });
+}
+
+async fn consume(core: &Core, broker: &dyn Broker) {
+    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+    loop {
+        match broker.consume(topology::JOBS, PREFETCH).await {
+            Ok(mut consumer) => {
+                backoff.reset();
+                while let Some(delivery) = consumer.next().await {
+                    handle(core, delivery).await;
+                }
+                // The broker was closed on purpose: the process is about to end.
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "job hints cannot be received; queued jobs are found by the round");
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
+        }
+    }
+}
+
+async fn handle(core: &Core, delivery: Delivery) {
+    let settled = match parse(&delivery) {
+        Some(id) => {
+            let span = tracing::info_span!("place job", job_id = %id);
+            chassis::trace::continue_from(&span, delivery.envelope.traceparent.as_deref());
+            if let Err(error) = place_now(core, id).instrument(span).await {
+                tracing::warn!(job_id = %id, error = %Chain(&error), "job not placed; the round will");
+            }
+            delivery.ack().await
+        }
+        None => {
+            tracing::error!(message_id = delivery.envelope.message_id, "malformed job hint goes to the dead letters");
+            delivery.reject(false).await
+        }
+    };
+    if let Err(error) = settled {
+        tracing::debug!(error = %Chain(&error), "hint not settled; it comes again");
+    }
+}
+
+fn parse(delivery: &Delivery) -> Option<JobId> {
+    let hint: Hint = serde_json::from_slice(&delivery.envelope.body).ok()?;
+    hint.job_id.parse().ok()
+}
+
+async fn place_now(core: &Core, id: JobId) -> Result<()> {
+    let now = Timestamp::now();
+    let _alone = core.placing.lock().await;
+    let mut fleet = place::fleet(core, now).await?;
+    place::place(core, id, &mut fleet, now).await?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! One worker's session: its heartbeats keep leases alive, its checkpoints are noted; cancellations go down.
+
+use std::sync::Arc;
+
+use db::workers::{self, Worker};
+use db::{Conn, jobs, services};
+use domain::ids::WorkerId;
+use domain::job::Progress;
+use domain::{Error, Result, Timestamp};
+use futures::Stream;
+use proto::worker::scheduler_command::Command;
+use proto::worker::worker_event::Event;
+use proto::worker::{
+    CancelJob, Checkpoint, Heartbeat, HeartbeatAck, RunningJob, SchedulerCommand, Unknown, WorkerEvent,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::{Reporter, checkpoints, register, status};
+use crate::core::Core;
+
+/// Commands that wait for a slow worker.
+const COMMANDS_WAITING: usize = 64;
+/// How often the worker's rows in `os-services` are refreshed (Cinder's `report_interval`, contract §4.4).
+pub(crate) const SERVICE_REPORT_SECS: i64 = 10;
+
+type Commands = mpsc::Sender<Result<SchedulerCommand, Status>>;
+
+pub(super) fn open(
+    core: Arc<Core>,
+    events: Streaming<WorkerEvent>,
+    shutdown: CancellationToken,
+) -> impl Stream<Item = Result<SchedulerCommand, Status>> + Send + use<> {
+    let (commands, waiting) = mpsc::channel(COMMANDS_WAITING);
+    let session = Session { core, commands, worker: None, reported_at: None };
+    stdx::task::spawn("worker session", async move {
+        shutdown.run_until_cancelled(session.run(events)).await;
+    });
+    ReceiverStream::new(waiting)
+}
+
+struct Session {
+    core: Arc<Core>,
+    commands: Commands,
+    /// Known from the first heartbeat on.
+    worker: Option<WorkerId>,
+    /// When the worker's services were last refreshed.
+    reported_at: Option<Timestamp>,
+}
+
+/// The worker hung up.
+struct Gone;
+
+impl Session {
+    async fn run(mut self, mut events: Streaming<WorkerEvent>) {
+        loop {
+            let event = match events.message().await {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(status) => {
+                    tracing::debug!(worker_id = ?self.worker, %status, "session broke");
+                    break;
+                }
+            };
+            match self.handle(event.event).await {
+                Ok(Ok(())) => {}
+                Ok(Err(Gone)) => break,
+                // The worker sees the reason, ends the session and comes again; leases run meanwhile.
+                Err(error) => {
+                    if self.commands.send(Err(status(&error))).await.is_err() {
+                        tracing::debug!(worker_id = ?self.worker, "session ended before its error was read");
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: Option<Event>) -> Result<Result<(), Gone>> {
+        match event {
+            Some(Event::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
+            Some(Event::Checkpoint(checkpoint)) => self.checkpoint(checkpoint).await,
+            // An event of a newer worker.
+            None => Ok(Ok(())),
+        }
+    }
+
+    async fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<Result<(), Gone>> {
+        let id = proto::parse_worker_id(&heartbeat.worker_id)?;
+        self.worker = Some(id);
+        let Some(cancelled) = self.renew(id, &heartbeat, Timestamp::now()).await? else {
+            tracing::info!(worker_id = %id, "unknown worker is asked to register");
+            return Ok(self.send(Command::Unknown(Unknown {})).await);
+        };
+        let mut sent = self.send(Command::HeartbeatAck(HeartbeatAck {})).await;
+        for cancel in cancelled {
+            if sent.is_ok() {
+                sent = self.send(Command::CancelJob(cancel)).await;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// One short transaction: the worker lives, its leases are extended. `None`: nobody registered it.
+    async fn renew(&mut self, id: WorkerId, heartbeat: &Heartbeat, now: Timestamp) -> Result<Option<Vec<CancelJob>>> {
+        let mut tx = self.core.database.begin("heartbeat").await?;
+        let pools = register::pool_reports(&heartbeat.pools);
+        if !workers::heartbeat(&mut tx, id, &pools, heartbeat.draining, now).await? {
+            return Ok(None);
+        }
+        let mut cancelled = Vec::new();
+        for job in &heartbeat.jobs {
+            cancelled.extend(renew_job(&mut tx, id, job, self.core.lease_until(now), now).await?);
+        }
+        let services_due = self.reported_at.is_none_or(|at| at.plus_secs(SERVICE_REPORT_SECS) <= now);
+        if services_due && let Some(worker) = workers::get(&mut tx, id).await? {
+            report_services(&mut tx, &worker, now).await?;
+            self.reported_at = Some(now);
+        }
+        tx.commit().await?;
+        Ok(Some(cancelled))
+    }
+
+    async fn checkpoint(&self, checkpoint: Checkpoint) -> Result<Result<(), Gone>> {
+        let worker = self.worker.ok_or_else(|| Error::invalid("a session begins with a heartbeat"))?;
+        let object = checkpoint.object.ok_or_else(|| Error::invalid("a checkpoint names its object"))?;
+        let job = proto::parse_job_id(&checkpoint.job_id)?;
+        let reporter = Reporter { worker, job, generation: checkpoint.generation };
+        if checkpoints::note(&self.core, reporter, object).await? {
+            return Ok(Ok(()));
+        }
+        let lost = CancelJob { job_id: checkpoint.job_id, generation: checkpoint.generation, lost: true };
+        Ok(self.send(Command::CancelJob(lost)).await)
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Gone> {
+        self.commands.send(Ok(SchedulerCommand { command: Some(command) })).await.map_err(|_| Gone)
+    }
+}
+
+/// What the worker must be told about the job, if anything.
+async fn renew_job(
+    conn: &mut Conn,
+    worker: WorkerId,
+    running: &RunningJob,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<CancelJob>> {
+    let job = proto::parse_job_id(&running.job_id)?;
+    let progress = Progress { done_bytes: running.done_bytes, total_bytes: running.total_bytes };
+    let renewed = jobs::renew(conn, job, running.generation, worker, progress, lease_until, now).await?;
+    let lost = match renewed {
+        Some(false) => return Ok(None),
+        Some(true) => false,
+        None => true,
+    };
+    Ok(Some(CancelJob { job_id: running.job_id.clone(), generation: running.generation, lost }))
+}
+
+/// A worker is a `cinder-backup` and, for each pool it reaches, a `cinder-volume` in the eyes of clients.
+pub(super) async fn report_services(conn: &mut Conn, worker: &Worker, now: Timestamp) -> Result<()> {
+    let zone = &worker.availability_zone;
+    services::report(conn, &worker.host, "cinder-backup", zone, now).await?;
+    for pool in &worker.pools {
+        let host = format!("{}@{}", worker.host, pool.name);
+        services::report(conn, &host, "cinder-volume", zone, now).await?;
+    }
+    Ok(())
+}

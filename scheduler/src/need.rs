@@ -1,0 +1,69 @@
+//! What a job needs from its worker, read from the rows it is about.
+
+use db::{Conn, Scope, snapshots, volumes};
+use domain::job::{Job, Subject};
+use domain::volume::Volume;
+use domain::{Error, Result, SnapshotId, VolumeId};
+
+pub(crate) use domain::placement::Need;
+
+const GIB: i64 = 1 << 30;
+
+/// A pool that was chosen once stands for all later attempts. An error that is not retryable means that the job can never
+/// be done: what it is about is gone.
+pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
+    if let Some(pool) = &job.pool {
+        return Ok(Need::Pool(pool.clone()));
+    }
+    match &job.subject {
+        Subject::VolumeCreate { volume_id } => new_volume(conn, *volume_id).await,
+        Subject::BackupRestore { volume_id, new_volume: true, .. } => {
+            let volume = volume(conn, *volume_id).await?;
+            Ok(volume.pool.clone().map_or_else(|| any_pool(&volume), Need::Pool))
+        }
+        // A volume that was never placed has no bytes: any worker can say that they are gone.
+        Subject::VolumeDelete { volume_id, .. } | Subject::SnapshotDelete { volume_id, .. } => {
+            let pool = volume(conn, *volume_id).await?.pool;
+            Ok(pool.map_or(Need::Store, Need::Pool))
+        }
+        Subject::VolumeManage { volume_id, .. }
+        | Subject::VolumeExtend { volume_id, .. }
+        | Subject::SnapshotCreate { volume_id, .. }
+        | Subject::BackupCreate { volume_id, .. }
+        | Subject::BackupRestore { volume_id, new_volume: false, .. } => pool_of(conn, *volume_id).await,
+        Subject::BackupDelete { .. } => Ok(Need::Store),
+    }
+}
+
+/// A copy is made where its source lies, an empty volume wherever there is room.
+async fn new_volume(conn: &mut Conn, id: VolumeId) -> Result<Need> {
+    let volume = volume(conn, id).await?;
+    match (&volume.pool, volume.snapshot_id, volume.source_volume_id) {
+        (Some(pool), ..) => Ok(Need::Pool(pool.clone())),
+        (None, Some(snapshot), _) => {
+            let source = source_of_snapshot(conn, snapshot).await?;
+            pool_of(conn, source).await
+        }
+        (None, None, Some(source)) => pool_of(conn, source).await,
+        (None, None, None) => Ok(any_pool(&volume)),
+    }
+}
+
+async fn source_of_snapshot(conn: &mut Conn, id: SnapshotId) -> Result<VolumeId> {
+    Ok(snapshots::get(conn, &Scope::All, &id.to_string()).await?.volume_id)
+}
+
+fn any_pool(volume: &Volume) -> Need {
+    Need::AnyPool { size_bytes: volume.size_gb.saturating_mul(GIB) }
+}
+
+async fn pool_of(conn: &mut Conn, id: VolumeId) -> Result<Need> {
+    let pool = volume(conn, id).await?.pool;
+    pool.map(Need::Pool).ok_or_else(|| {
+        Error::invalid(format!("Invalid volume: Volume {id} was never placed in a pool; create it again."))
+    })
+}
+
+async fn volume(conn: &mut Conn, id: VolumeId) -> Result<Volume> {
+    volumes::get(conn, &Scope::All, &id.to_string()).await
+}

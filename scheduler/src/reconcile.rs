@@ -1,0 +1,53 @@
+//! Repair: what a message, a process or an operator lost is found again by looking at the rows.
+//!
+//! A reconciler takes no input, is idempotent, and is itself the retry: it logs what went wrong and runs again.
+
+mod leases;
+mod services;
+mod stuck;
+mod workers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Result, Timestamp};
+use futures::future::BoxFuture;
+use stdx::report::Chain;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::Core;
+
+const STUCK_PERIOD: Duration = Duration::from_secs(15);
+const WORKERS_PERIOD: Duration = Duration::from_secs(60);
+const SERVICES_PERIOD: Duration = Duration::from_secs(10);
+
+type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
+
+pub(crate) fn spawn(core: &Arc<Core>, shutdown: &CancellationToken) {
+    let leases_period = Duration::from_millis(core.config.tick_ms);
+    let all: [(&'static str, Duration, Reconcile); 4] = [
+        ("ended leases", leases_period, |core, now| Box::pin(leases::reconcile(core, now))),
+        ("stuck resources", STUCK_PERIOD, |core, now| Box::pin(stuck::reconcile(core, now))),
+        ("dead workers", WORKERS_PERIOD, |core, now| Box::pin(workers::reconcile(core, now))),
+        ("own service row", SERVICES_PERIOD, |core, now| Box::pin(services::reconcile(core, now))),
+    ];
+    for (name, period, reconcile) in all {
+        let core = Arc::clone(core);
+        let shutdown = shutdown.clone();
+        stdx::task::spawn(name, async move {
+            shutdown.run_until_cancelled(repeat(name, period, &core, reconcile)).await;
+        });
+    }
+}
+
+async fn repeat(name: &'static str, period: Duration, core: &Core, reconcile: Reconcile) {
+    let mut tick = tokio::time::interval(period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = reconcile(core, Timestamp::now()).await {
+            tracing::warn!(reconciler = name, error = %Chain(&error), "reconciler will try again");
+        }
+    }
+}

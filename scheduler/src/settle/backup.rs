@@ -1,0 +1,60 @@
+//! What a job's end does to its backup's row.
+
+use db::{Conn, Scope, backups, quotas};
+use domain::backup::{BackupStatus, fail_reason};
+use domain::job::{JobKind, Subject};
+use domain::quota::Resource;
+use domain::settle::{BackupEffect, Effects};
+use domain::{BackupId, Result};
+
+use super::{End, found, replay};
+
+const DEFAULT_REASON: &str = "the job was cancelled";
+
+pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effects: &Effects) -> Result<()> {
+    let Some(id) = end.job.subject.backup_id() else { return Ok(()) };
+    match effects.backup {
+        BackupEffect::Untouched => Ok(()),
+        BackupEffect::Gone => gone(conn, end, id).await,
+        BackupEffect::Becomes(status) => becomes(conn, end, id, status, effects.reason_to_backup).await,
+    }
+}
+
+/// Only from the status that the job itself gave the backup: one that is being deleted meanwhile is not resurrected.
+async fn becomes(conn: &mut Conn, end: &End<'_>, id: BackupId, to: BackupStatus, has_reason: bool) -> Result<()> {
+    let from = match end.job.kind {
+        JobKind::BackupCreate => BackupStatus::Creating,
+        JobKind::BackupRestore => BackupStatus::Restoring,
+        _ => BackupStatus::Deleting,
+    };
+    if !backups::change_status(conn, id, &[from], to, end.now).await? {
+        tracing::info!(job_id = %end.job.id, backup_id = %id, "backup was {from} no more; left as it is");
+        return Ok(());
+    }
+    if has_reason {
+        let reason = fail_reason(end.reason.unwrap_or(DEFAULT_REASON));
+        return backups::set_fail_reason(conn, id, Some(&reason), end.now).await;
+    }
+    match &end.job.subject {
+        Subject::BackupCreate { .. } => complete(conn, end, id).await,
+        Subject::BackupRestore { volume_id, .. } => {
+            backups::set_fail_reason(conn, id, None, end.now).await?;
+            replay::restored(conn, end, id, *volume_id).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The size stays what was charged: the volume cannot have grown while it was `backing-up`, and a snapshot never does.
+async fn complete(conn: &mut Conn, end: &End<'_>, id: BackupId) -> Result<()> {
+    let Some(backup) = found(backups::get(conn, &Scope::All, &id.to_string()).await)? else { return Ok(()) };
+    backups::complete(conn, id, end.report.object_count, backup.size_gb, end.now).await
+}
+
+/// The quota goes back to the backup's own project, whoever deleted it (contract §2.8).
+async fn gone(conn: &mut Conn, end: &End<'_>, id: BackupId) -> Result<()> {
+    let Some(backup) = found(backups::get(conn, &Scope::All, &id.to_string()).await)? else { return Ok(()) };
+    backups::delete(conn, id, end.now).await?;
+    let amounts = [(Resource::Backups, 1), (Resource::BackupGigabytes, backup.size_gb)];
+    quotas::release(conn, &backup.project_id, &amounts).await
+}

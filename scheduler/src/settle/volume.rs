@@ -1,0 +1,88 @@
+//! What a job's end does to its volume's row.
+
+use db::{Conn, Scope, quotas, volumes};
+use domain::Result;
+use domain::job::{JobKind, Subject};
+use domain::quota::Resource;
+use domain::settle::VolumeEffect;
+use domain::volume::{Volume, VolumeStatus};
+
+use super::{End, found, snapshot};
+
+pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: VolumeEffect) -> Result<()> {
+    let Some(id) = end.job.subject.volume_id() else { return Ok(()) };
+    let row = match effect {
+        VolumeEffect::Untouched => None,
+        _ => found(volumes::get(conn, &Scope::All, &id.to_string()).await)?,
+    };
+    let Some(volume) = row else { return Ok(()) };
+    match effect {
+        VolumeEffect::Untouched => Ok(()),
+        VolumeEffect::Becomes(status) => becomes(conn, end, &volume, status).await,
+        VolumeEffect::Returns { marker } => volumes::return_from_backup(conn, id, marker, end.now).await.map(drop),
+        VolumeEffect::Gone => gone(conn, end, &volume).await,
+    }
+}
+
+/// Sizes and quota follow what happened to the bytes; the status only moves on from the one the job's request set.
+async fn becomes(conn: &mut Conn, end: &End<'_>, volume: &Volume, to: VolumeStatus) -> Result<()> {
+    let expected = transient(end.job.kind);
+    let changed = volumes::change_status(conn, volume.id, expected, to, end.now).await?;
+    if !changed {
+        tracing::info!(job_id = %end.job.id, volume_id = %volume.id, status = %volume.status,
+            "volume was moved on by somebody else; its status is left as it is");
+    }
+    match &end.job.subject {
+        Subject::VolumeExtend { new_size_gb, .. } => extended(conn, end, volume, *new_size_gb).await,
+        Subject::VolumeManage { .. } if end.succeeded() => managed(conn, end, volume).await,
+        Subject::VolumeDelete { .. } => snapshot::none_gone(conn, volume.id, end.now).await,
+        Subject::VolumeCreate { .. } | Subject::BackupRestore { .. } if end.succeeded() => {
+            launched(conn, end, volume).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The statuses in which a volume waits for a job of this kind.
+const fn transient(kind: JobKind) -> &'static [VolumeStatus] {
+    match kind {
+        JobKind::VolumeCreate => &[VolumeStatus::Creating],
+        JobKind::VolumeDelete => &[VolumeStatus::Deleting, VolumeStatus::Unmanaging],
+        JobKind::VolumeExtend => &[VolumeStatus::Extending],
+        JobKind::VolumeManage => &[VolumeStatus::Managing],
+        JobKind::BackupRestore => &[VolumeStatus::RestoringBackup, VolumeStatus::Creating],
+        _ => &[],
+    }
+}
+
+/// The growth was charged when it was accepted: it becomes the size, or goes back.
+async fn extended(conn: &mut Conn, end: &End<'_>, volume: &Volume, new_size_gb: i64) -> Result<()> {
+    if end.succeeded() {
+        return volumes::set_size(conn, volume.id, new_size_gb, end.now).await;
+    }
+    let growth_gb = new_size_gb - volume.size_gb;
+    quotas::release(conn, &volume.project_id, &[(Resource::Gigabytes, growth_gb)]).await
+}
+
+/// The size of an adopted volume is known only now; until now the row said 0. Its bytes exist already, so they are counted
+/// whatever the limits say.
+async fn managed(conn: &mut Conn, end: &End<'_>, volume: &Volume) -> Result<()> {
+    let size_gb = end.report.size_gb;
+    volumes::set_size(conn, volume.id, size_gb, end.now).await?;
+    volumes::set_launched(conn, volume.id, end.now).await?;
+    quotas::record(conn, &volume.project_id, &[(Resource::Gigabytes, (size_gb - volume.size_gb).max(0))]).await
+}
+
+async fn launched(conn: &mut Conn, end: &End<'_>, volume: &Volume) -> Result<()> {
+    if volume.launched_at.is_some() {
+        return Ok(());
+    }
+    volumes::set_launched(conn, volume.id, end.now).await
+}
+
+async fn gone(conn: &mut Conn, end: &End<'_>, volume: &Volume) -> Result<()> {
+    snapshot::all_gone(conn, volume.id, end.now).await?;
+    volumes::delete(conn, volume.id).await?;
+    let amounts = [(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)];
+    quotas::release(conn, &volume.project_id, &amounts).await
+}

@@ -1,0 +1,160 @@
+//! The specification of a claimed job: everything its worker must know, read from the rows in the claim's transaction.
+
+use db::{Conn, Scope, backups, metadata, snapshots, volumes};
+use domain::backup::{Backup, BackupStatus};
+use domain::job::{Job, Subject};
+use domain::snapshot::{Snapshot, SnapshotStatus};
+use domain::volume::Volume;
+use domain::{BackupId, Error, Result, SnapshotId, VolumeId};
+use format::VolumeMeta;
+use proto::worker::{self as wire, create_volume::Source, job::Work};
+
+/// An error that is not retryable means that the job cannot be done: a row is gone or is not in the status that the job's
+/// request gave it.
+pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<wire::Job> {
+    let work = work(conn, &job.subject).await?;
+    Ok(wire::Job { id: job.id.to_string(), generation: job.generation, attempt: job.attempts, work: Some(work) })
+}
+
+async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
+    Ok(match subject {
+        Subject::VolumeCreate { volume_id } => Work::CreateVolume(create_volume(conn, *volume_id).await?),
+        Subject::VolumeDelete { volume_id, keep_data } => {
+            Work::DeleteVolume(delete_volume(conn, *volume_id, *keep_data).await?)
+        }
+        Subject::VolumeExtend { volume_id, new_size_gb, .. } => {
+            let volume = wire_volume(&volume(conn, *volume_id).await?);
+            Work::ExtendVolume(wire::ExtendVolume { volume: Some(volume), new_size_gb: *new_size_gb })
+        }
+        Subject::VolumeManage { volume_id, source } => {
+            let volume = wire_volume(&volume(conn, *volume_id).await?);
+            Work::ManageVolume(wire::ManageVolume { volume: Some(volume), source: source.clone() })
+        }
+        Subject::SnapshotCreate { snapshot_id, volume_id } => {
+            let volume = volume(conn, *volume_id).await?;
+            let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
+            Work::CreateSnapshot(wire::CreateSnapshot { snapshot: Some(snapshot), volume: Some(wire_volume(&volume)) })
+        }
+        Subject::SnapshotDelete { snapshot_id, volume_id } => {
+            let volume = volume(conn, *volume_id).await?;
+            let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
+            Work::DeleteSnapshot(wire::DeleteSnapshot { snapshot: Some(snapshot) })
+        }
+        Subject::BackupCreate { backup_id, volume_id, snapshot_id, freeze } => {
+            let backup = expect_backup(conn, *backup_id, BackupStatus::Creating, "Create").await?;
+            Work::CreateBackup(create_backup(conn, &backup, *volume_id, *snapshot_id, *freeze).await?)
+        }
+        Subject::BackupRestore { backup_id, volume_id, new_volume } => {
+            expect_backup(conn, *backup_id, BackupStatus::Restoring, "Restore").await?;
+            let chain = backups::chain(conn, *backup_id).await?.iter().map(wire_backup).collect();
+            let volume = wire_volume(&volume(conn, *volume_id).await?);
+            Work::RestoreBackup(wire::RestoreBackup { chain, volume: Some(volume), new_volume: *new_volume })
+        }
+        Subject::BackupDelete { backup_id } => {
+            let backup = expect_backup(conn, *backup_id, BackupStatus::Deleting, "Delete").await?;
+            Work::DeleteBackup(wire::DeleteBackup { backup: Some(wire_backup(&backup)) })
+        }
+    })
+}
+
+async fn create_volume(conn: &mut Conn, id: VolumeId) -> Result<wire::CreateVolume> {
+    let row = volume(conn, id).await?;
+    let source = match (row.snapshot_id, row.source_volume_id) {
+        (Some(snapshot_id), _) => {
+            let snapshot = snapshot(conn, snapshot_id).await?;
+            let of = volume(conn, snapshot.volume_id).await?;
+            Some(Source::Snapshot(wire_snapshot(&snapshot, &of)))
+        }
+        (None, Some(source)) => Some(Source::SourceVolume(wire_volume(&volume(conn, source).await?))),
+        (None, None) => None,
+    };
+    Ok(wire::CreateVolume { volume: Some(wire_volume(&row)), source })
+}
+
+/// With a cascade the snapshots were set to `deleting` when the request was accepted; others do not go.
+async fn delete_volume(conn: &mut Conn, id: VolumeId, keep_data: bool) -> Result<wire::DeleteVolume> {
+    let row = volume(conn, id).await?;
+    let snapshots = snapshots::of_volume(conn, id).await?;
+    let going = snapshots.iter().filter(|snapshot| snapshot.status == SnapshotStatus::Deleting);
+    let snapshots = going.map(|snapshot| wire_snapshot(snapshot, &row)).collect();
+    Ok(wire::DeleteVolume { volume: Some(wire_volume(&row)), keep_data, snapshots })
+}
+
+async fn create_backup(
+    conn: &mut Conn,
+    backup: &Backup,
+    volume_id: VolumeId,
+    snapshot_id: Option<SnapshotId>,
+    freeze: bool,
+) -> Result<wire::CreateBackup> {
+    let row = volume(conn, volume_id).await?;
+    let snapshot = match snapshot_id {
+        Some(id) => Some(wire_snapshot(&snapshot(conn, id).await?, &row)),
+        None => None,
+    };
+    let parent = match backup.parent_id {
+        Some(id) => Some(wire_backup(&backup_row(conn, id).await?)),
+        None => None,
+    };
+    let pairs = metadata::get(conn, &volume_id.to_string()).await?;
+    Ok(wire::CreateBackup {
+        backup: Some(wire_backup(backup)),
+        volume: Some(wire_volume(&row)),
+        snapshot,
+        freeze,
+        parent,
+        volume_meta: VolumeMeta::describe(&row, &pairs),
+    })
+}
+
+/// Contract §2.2, step 6, and its likes for restore and delete.
+async fn expect_backup(conn: &mut Conn, id: BackupId, expected: BackupStatus, act: &str) -> Result<Backup> {
+    let backup = backup_row(conn, id).await?;
+    if backup.status != expected {
+        return Err(Error::invalid(format!(
+            "{act} backup aborted, expected backup status {expected} but got {}.",
+            backup.status
+        )));
+    }
+    Ok(backup)
+}
+
+async fn volume(conn: &mut Conn, id: VolumeId) -> Result<Volume> {
+    volumes::get(conn, &Scope::All, &id.to_string()).await
+}
+
+async fn snapshot(conn: &mut Conn, id: SnapshotId) -> Result<Snapshot> {
+    snapshots::get(conn, &Scope::All, &id.to_string()).await
+}
+
+async fn backup_row(conn: &mut Conn, id: BackupId) -> Result<Backup> {
+    backups::get(conn, &Scope::All, &id.to_string()).await
+}
+
+fn wire_volume(volume: &Volume) -> wire::Volume {
+    let pool = volume.pool.clone().unwrap_or_default();
+    wire::Volume { id: volume.id.to_string(), pool, size_gb: volume.size_gb }
+}
+
+fn wire_snapshot(snapshot: &Snapshot, of: &Volume) -> wire::Snapshot {
+    wire::Snapshot {
+        id: snapshot.id.to_string(),
+        volume_id: of.id.to_string(),
+        pool: of.pool.clone().unwrap_or_default(),
+    }
+}
+
+fn wire_backup(backup: &Backup) -> wire::Backup {
+    wire::Backup {
+        id: backup.id.to_string(),
+        volume_id: backup.volume_id.to_string(),
+        size_gb: backup.size_gb,
+        name: backup.name.clone(),
+        description: backup.description.clone(),
+        container: backup.container.clone(),
+        prefix: backup.service_metadata.clone(),
+        parent_id: backup.parent_id.map(|id| id.to_string()),
+        created_at_micros: backup.created_at.micros(),
+        service: backup.service.clone(),
+    }
+}

@@ -1,0 +1,192 @@
+//! Who gets which job, and what a claim answers.
+
+use bytes::Bytes;
+use db::backups::Place;
+use domain::Timestamp;
+use domain::backup::BackupStatus;
+use domain::job::{JobState, Subject};
+use domain::volume::VolumeStatus;
+use messaging::{Envelope, topology};
+use proto::worker::job::Work;
+use proto::worker::{BeginBackupRequest, create_volume};
+
+use crate::rig::Rig;
+use crate::rows;
+
+#[tokio::test]
+async fn a_job_waits_for_a_worker_and_comes_with_all_it_needs() {
+    let rig = Rig::new().await;
+    let (volume, backup, subject) = rows::backup_under_way(&rig.database).await;
+    let id = rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let hint = worker.hint().await;
+    assert_eq!((hint.job_id.as_str(), hint.generation), (id.to_string().as_str(), 2));
+    let job = worker.claim(&hint).await.expect("the job stands");
+    let Some(Work::CreateBackup(work)) = &job.work else { panic!("another job: {job:?}") };
+    let spec = work.backup.as_ref().expect("a backup");
+    assert_eq!((spec.id.clone(), spec.name.as_deref()), (backup.id.to_string(), Some("nightly")));
+    assert_eq!(work.volume.as_ref().expect("a volume").pool, rows::POOL);
+    assert!(work.volume_meta.contains(&volume.id.to_string()) && !work.freeze);
+    assert_eq!(job.attempt, 1);
+    let again = worker.claim(&hint).await.expect("the same worker, the same generation");
+    assert_eq!(again, job, "a repeated claim is the same job and no new attempt");
+}
+
+#[tokio::test]
+async fn others_and_other_generations_are_stale() {
+    let rig = Rig::new().await;
+    let (.., subject) = rows::backup_under_way(&rig.database).await;
+    rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let mut hint = worker.hint().await;
+    let mut stranger = rig.worker().await;
+    assert!(stranger.claim(&hint).await.is_none(), "it was assigned to another worker");
+    hint.generation += 1;
+    assert!(worker.claim(&hint).await.is_none(), "a generation that does not exist");
+    hint.generation -= 1;
+    assert!(worker.claim(&hint).await.is_some());
+}
+
+#[tokio::test]
+async fn a_new_volume_gets_its_place_with_the_assignment() {
+    let rig = Rig::new().await;
+    let draft = domain::volume::Volume { pool: None, host: None, ..rows::volume(VolumeStatus::Creating) };
+    let volume = rows::put_volume(&rig.database, draft).await;
+    rig.enqueue(Subject::VolumeCreate { volume_id: volume.id }).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    let Some(Work::CreateVolume(work)) = &job.work else { panic!("another job: {job:?}") };
+    assert!(work.source.is_none() && work.volume.as_ref().is_some_and(|volume| volume.pool == "p1"));
+    assert_eq!(rig.volume(volume.id).await.host.as_deref(), Some("h1@p1#p1"));
+    assert!(worker.done(&job).await);
+    let row = rig.volume(volume.id).await;
+    assert_eq!(row.status, VolumeStatus::Available);
+    assert!(row.launched_at.is_some());
+}
+
+#[tokio::test]
+async fn a_copy_is_made_where_its_source_lies() {
+    let rig = Rig::new().await;
+    let source = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Available)).await;
+    let draft = domain::volume::Volume {
+        pool: None,
+        source_volume_id: Some(source.id),
+        ..rows::volume(VolumeStatus::Creating)
+    };
+    let copy = rows::put_volume(&rig.database, draft).await;
+    rig.enqueue(Subject::VolumeCreate { volume_id: copy.id }).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    let Some(Work::CreateVolume(work)) = &job.work else { panic!("another job: {job:?}") };
+    let Some(create_volume::Source::SourceVolume(from)) = &work.source else { panic!("no source: {work:?}") };
+    assert_eq!(from.id, source.id.to_string());
+}
+
+#[tokio::test]
+async fn what_can_never_be_placed_fails_without_a_worker() {
+    let rig = Rig::new().await;
+    let draft = domain::volume::Volume { pool: None, ..rows::volume(VolumeStatus::Extending) };
+    let volume = rows::put_volume(&rig.database, draft).await;
+    let mut tx = rig.database.begin("growth").await.expect("a transaction");
+    rows::charge(&mut tx, &[(domain::quota::Resource::Gigabytes, 3)]).await;
+    tx.commit().await.expect("committed");
+    let was = VolumeStatus::Available;
+    let id = rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, was }).await;
+    let job = rig.wait_for_state(id, JobState::Failed).await;
+    assert!(job.error.is_some_and(|reason| reason.contains("never placed")));
+    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::ErrorExtending);
+    assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0], "the growth was given back");
+}
+
+#[tokio::test]
+async fn a_backup_in_the_wrong_status_is_refused_at_the_claim() {
+    let rig = Rig::new().await;
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::BackingUp)).await;
+    let backup = rows::put_backup(&rig.database, rows::backup(&volume, BackupStatus::Error)).await;
+    let id = rig.enqueue(rows::create_backup(&backup)).await;
+    let mut worker = rig.worker().await;
+    let hint = worker.hint().await;
+    assert!(worker.claim(&hint).await.is_none());
+    assert_eq!(rig.job(id).await.state, JobState::Failed);
+    assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Error, "left as it was");
+    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::Available, "no volume stays backing-up");
+}
+
+#[tokio::test]
+async fn the_first_place_of_a_backup_stands() {
+    let rig = Rig::new().await;
+    let (_, backup, subject) = rows::backup_under_way(&rig.database).await;
+    rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    let wish = BeginBackupRequest {
+        worker_id: worker.id.to_string(),
+        job_id: job.id.clone(),
+        generation: job.generation,
+        container: "c1".to_owned(),
+        prefix: "first".to_owned(),
+        service: "driver".to_owned(),
+        availability_zone: "nova".to_owned(),
+        host: "h1".to_owned(),
+    };
+    let first = worker.client.begin_backup(wish.clone()).await.expect("begun").into_inner();
+    let later = BeginBackupRequest { container: "c2".to_owned(), prefix: "second".to_owned(), ..wish.clone() };
+    assert_eq!(worker.client.begin_backup(later).await.expect("begun").into_inner(), first);
+    assert_eq!((first.container.as_str(), first.prefix.as_str()), ("c1", "first"));
+    assert_eq!(rig.backup(backup.id).await.service_metadata.as_deref(), Some("first"));
+    let stranger = BeginBackupRequest { generation: job.generation + 1, ..wish };
+    assert!(worker.client.begin_backup(stranger).await.is_err(), "a dead generation begins nothing");
+}
+
+#[tokio::test]
+async fn a_deletion_waits_and_cancels_the_backup_in_its_way() {
+    let rig = Rig::new().await;
+    let (_, backup, subject) = rows::backup_under_way(&rig.database).await;
+    rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let creating = worker.take().await;
+    let mut tx = rig.database.begin("force delete").await.expect("a transaction");
+    let place = Place {
+        container: "c".to_owned(),
+        prefix: "p".to_owned(),
+        service: "driver".to_owned(),
+        availability_zone: "nova".to_owned(),
+        host: "h1".to_owned(),
+    };
+    db::backups::begin(&mut tx, backup.id, &place, Timestamp::now()).await.expect("begun");
+    db::backups::set_status(&mut tx, backup.id, BackupStatus::Deleting, Timestamp::now()).await.expect("set");
+    tx.commit().await.expect("committed");
+    let deletion = rig.enqueue(Subject::BackupDelete { backup_id: backup.id }).await;
+    // The running job is asked to stop, and only when it has is the deletion given away.
+    let mut session = worker.session().await;
+    let cancelled = loop {
+        session.send(worker.heartbeat(&[&creating])).await;
+        assert!(matches!(session.command().await, proto::worker::scheduler_command::Command::HeartbeatAck(_)));
+        if rig.job(creating.id.parse().expect("an id")).await.cancel_requested {
+            session.send(worker.heartbeat(&[&creating])).await;
+            session.command().await;
+            break session.command().await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(matches!(cancelled, proto::worker::scheduler_command::Command::CancelJob(cancel) if !cancel.lost));
+    assert_eq!(rig.job(deletion).await.state, JobState::Queued);
+    assert!(worker.fail(&creating, domain::Kind::Cancelled, "cancelled").await);
+    assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Deleting, "not resurrected");
+    let deleting = worker.take().await;
+    assert!(matches!(&deleting.work, Some(Work::DeleteBackup(work)) if work.backup.is_some()));
+    assert!(worker.done(&deleting).await);
+    assert!(rig.backup_is_gone(backup.id).await);
+    assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_hint_that_makes_no_sense_is_dead() {
+    let rig = Rig::new().await;
+    let mut dead = rig.broker.consume(topology::DEAD, 1).await.expect("a consumer");
+    rig.broker.declare(topology::JOBS).await.expect("declared");
+    let envelope = Envelope { message_id: "m".to_owned(), body: Bytes::from_static(b"{}"), traceparent: None };
+    rig.broker.publish(topology::JOBS, envelope).await.expect("published");
+    let letter = tokio::time::timeout(std::time::Duration::from_secs(10), dead.next()).await.expect("in time");
+    assert_eq!(letter.expect("a dead letter").envelope.message_id, "m");
+}

@@ -1,0 +1,64 @@
+//! Rows that wait for a job that does not exist.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::backup::{Backup, BackupStatus};
+use domain::job::Subject;
+use domain::snapshot::{Snapshot, SnapshotStatus};
+use domain::volume::{Volume, VolumeStatus};
+
+use crate::rig::{Ground, Rig};
+use crate::rows;
+
+async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !reached().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("reached in time");
+}
+
+#[tokio::test]
+async fn what_nobody_works_on_is_reset_what_waits_is_not() {
+    let ground = Ground::new().await;
+    let long_ago = Timestamp::now().minus_secs(600);
+    let old = |volume: Volume| Volume { created_at: long_ago, ..volume };
+    let stuck = rows::put_volume(&ground.database, old(rows::volume(VolumeStatus::BackingUp))).await;
+    let draft = Backup { created_at: long_ago, ..rows::backup(&stuck, BackupStatus::Creating) };
+    let backup = rows::put_backup(&ground.database, draft).await;
+    let fresh = rows::put_volume(&ground.database, rows::volume(VolumeStatus::Creating)).await;
+    // Waits for a worker, with a snapshot that goes with it and has no job of its own.
+    let waiting = rows::put_volume(&ground.database, old(rows::volume(VolumeStatus::Deleting))).await;
+    let draft = Snapshot { created_at: long_ago, ..rows::snapshot(&waiting, SnapshotStatus::Deleting) };
+    let snapshot = rows::put_snapshot(&ground.database, draft).await;
+    let mut tx = ground.database.begin("old job").await.expect("a transaction");
+    rows::enqueue(&mut tx, Subject::VolumeDelete { volume_id: waiting.id, keep_data: false }, long_ago).await;
+    tx.commit().await.expect("committed");
+
+    let rig = ground.start();
+    eventually(async || rig.volume(stuck.id).await.status == VolumeStatus::Available).await;
+    let row = rig.volume(stuck.id).await;
+    assert_eq!(row.previous_status, Some(VolumeStatus::ErrorBackingUp));
+    let row = rig.backup(backup.id).await;
+    assert_eq!(row.status, BackupStatus::Error);
+    assert!(row.fail_reason.is_some());
+    assert_eq!(rig.volume(fresh.id).await.status, VolumeStatus::Creating);
+    assert_eq!(rig.volume(waiting.id).await.status, VolumeStatus::Deleting);
+    assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::Deleting);
+}
+
+#[tokio::test]
+async fn services_show_the_scheduler_and_what_workers_are() {
+    let rig = Rig::new().await;
+    let _worker = rig.worker().await;
+    eventually(async || {
+        let services = db::services::list(&mut rig.read().await, None, None).await.expect("read");
+        let known =
+            |host: &str, binary: &str| services.iter().any(|service| service.host == host && service.binary == binary);
+        let scheduler = services.iter().any(|service| service.binary == "cinder-scheduler");
+        scheduler && known("h1", "cinder-backup") && known("h1@p1", "cinder-volume")
+    })
+    .await;
+}

@@ -1,0 +1,191 @@
+//! What the end of each kind of job leaves in the rows.
+
+use std::collections::BTreeMap;
+
+use db::metadata;
+use domain::backup::BackupStatus;
+use domain::job::{JobState, Subject};
+use domain::snapshot::SnapshotStatus;
+use domain::volume::{Volume, VolumeStatus};
+use domain::{Kind, Timestamp};
+use proto::worker::finish_request::Outcome;
+use proto::worker::job::Work;
+use proto::worker::{Done, VolumeMeta};
+
+use crate::rig::Rig;
+use crate::rows;
+
+#[tokio::test]
+async fn a_finished_backup_is_available_and_its_volume_back() {
+    let rig = Rig::new().await;
+    let (volume, backup, subject) = rows::backup_under_way(&rig.database).await;
+    let id = rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    let done = || Outcome::Done(Done { object_count: 7, ..Done::default() });
+    assert!(worker.finish(&job, done()).await);
+    assert!(worker.finish(&job, done()).await, "the same report again is accepted and changes nothing");
+    let row = rig.backup(backup.id).await;
+    assert_eq!((row.status, row.object_count, row.size_gb), (BackupStatus::Available, 7, 2));
+    let row = rig.volume(volume.id).await;
+    assert_eq!((row.status, row.previous_status), (VolumeStatus::Available, Some(VolumeStatus::BackingUp)));
+    assert_eq!(rig.job(id).await.state, JobState::Succeeded);
+    assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_snapshot_s_backup_leaves_the_volume_alone() {
+    let rig = Rig::new().await;
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::InUse)).await;
+    let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::BackingUp)).await;
+    let draft = rows::backup(&volume, BackupStatus::Creating);
+    let draft = domain::backup::Backup { snapshot_id: Some(snapshot.id), ..draft };
+    let backup = rows::put_backup(&rig.database, draft).await;
+    rig.enqueue(rows::create_backup(&backup)).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    let Some(Work::CreateBackup(work)) = &job.work else { panic!("another job: {job:?}") };
+    assert_eq!(work.snapshot.as_ref().expect("a snapshot").id, snapshot.id.to_string());
+    assert!(worker.fail(&job, Kind::Invalid, "no").await);
+    assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::Available);
+    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::InUse);
+    assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Error);
+}
+
+#[tokio::test]
+async fn a_deleted_volume_takes_its_snapshots_and_all_quota() {
+    let rig = Rig::new().await;
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Deleting)).await;
+    for _ in 0..2 {
+        rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::Deleting)).await;
+    }
+    assert_eq!(rows::usage(&rig.database).await, [1, 6, 2, 0, 0]);
+    rig.enqueue(Subject::VolumeDelete { volume_id: volume.id, keep_data: false }).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    assert!(matches!(&job.work, Some(Work::DeleteVolume(work)) if work.snapshots.len() == 2 && !work.keep_data));
+    assert!(worker.done(&job).await);
+    assert!(rig.volume_is_gone(volume.id).await);
+    assert_eq!(rows::usage(&rig.database).await, [0, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_volume_that_stays_keeps_its_snapshots() {
+    let rig = Rig::new().await;
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Deleting)).await;
+    let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::Deleting)).await;
+    rig.enqueue(Subject::VolumeDelete { volume_id: volume.id, keep_data: false }).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    assert!(worker.fail(&job, Kind::Invalid, "the disk is read only").await);
+    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::ErrorDeleting);
+    assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::ErrorDeleting);
+    assert_eq!(rows::usage(&rig.database).await, [1, 4, 1, 0, 0]);
+}
+
+#[tokio::test]
+async fn growth_becomes_the_size_or_goes_back() {
+    let rig = Rig::new().await;
+    let mut worker = rig.worker().await;
+    for (succeeds, size_gb, status) in [(true, 5, VolumeStatus::InUse), (false, 2, VolumeStatus::ErrorExtending)] {
+        let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Extending)).await;
+        let mut tx = rig.database.begin("growth").await.expect("a transaction");
+        rows::charge(&mut tx, &[(domain::quota::Resource::Gigabytes, 3)]).await;
+        tx.commit().await.expect("committed");
+        let was = VolumeStatus::InUse;
+        rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, was }).await;
+        let job = worker.take().await;
+        let outcome = match succeeds {
+            true => Outcome::Done(Done::default()),
+            false => Outcome::Failure(crate::rig::failure(Kind::Invalid, "no")),
+        };
+        assert!(worker.finish(&job, outcome).await);
+        let row = rig.volume(volume.id).await;
+        assert_eq!((row.size_gb, row.status), (size_gb, status));
+    }
+    assert_eq!(rows::usage(&rig.database).await, [2, 7, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_adopted_volume_is_counted_when_its_size_is_known() {
+    let rig = Rig::new().await;
+    let draft = Volume { size_gb: 0, ..rows::volume(VolumeStatus::Managing) };
+    let volume = rows::put_volume(&rig.database, draft).await;
+    let source = "/srv/images/disk.raw".to_owned();
+    rig.enqueue(Subject::VolumeManage { volume_id: volume.id, source }).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    assert!(worker.finish(&job, Outcome::Done(Done { size_gb: 9, ..Done::default() })).await);
+    let row = rig.volume(volume.id).await;
+    assert_eq!((row.size_gb, row.status), (9, VolumeStatus::Available));
+    assert_eq!(rows::usage(&rig.database).await, [1, 9, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn snapshots_come_and_go() {
+    let rig = Rig::new().await;
+    let mut worker = rig.worker().await;
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Available)).await;
+    let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::Creating)).await;
+    let ids = (snapshot.id, volume.id);
+    rig.enqueue(Subject::SnapshotCreate { snapshot_id: ids.0, volume_id: ids.1 }).await;
+    let job = worker.take().await;
+    assert!(worker.done(&job).await);
+    assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::Available);
+    let mut tx = rig.database.begin("delete").await.expect("a transaction");
+    let now = Timestamp::now();
+    db::snapshots::set_status(&mut tx, snapshot.id, SnapshotStatus::Deleting, now).await.expect("set");
+    tx.commit().await.expect("committed");
+    rig.enqueue(Subject::SnapshotDelete { snapshot_id: ids.0, volume_id: ids.1 }).await;
+    let job = worker.take().await;
+    assert!(worker.done(&job).await);
+    assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_restore_gives_names_and_metadata_back() {
+    let rig = Rig::new().await;
+    let source = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Available)).await;
+    let backup = rows::put_backup(&rig.database, rows::backup(&source, BackupStatus::Restoring)).await;
+    let name = Some(format!("restore_backup_{}", backup.id));
+    let draft = Volume { name, pool: None, ..rows::volume(VolumeStatus::RestoringBackup) };
+    let target = rows::put_volume(&rig.database, draft).await;
+    let subject = Subject::BackupRestore { backup_id: backup.id, volume_id: target.id, new_volume: true };
+    rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    assert!(matches!(&job.work, Some(Work::RestoreBackup(work)) if work.chain.len() == 1 && work.new_volume));
+    let pairs = |key: &str| BTreeMap::from([(key.to_owned(), "v".to_owned())]);
+    let layer = |name: &str, key: &str| VolumeMeta {
+        name: Some(name.to_owned()),
+        description: Some("what it was".to_owned()),
+        has_metadata: true,
+        metadata: pairs(key).into_iter().collect(),
+    };
+    let volume_meta = vec![layer("old", "k1"), layer("new", "k2")];
+    assert!(worker.finish(&job, Outcome::Done(Done { volume_meta, ..Done::default() })).await);
+    let row = rig.volume(target.id).await;
+    assert_eq!((row.status, row.name.as_deref()), (VolumeStatus::Available, Some("old")));
+    assert_eq!(row.description.as_deref(), Some("what it was"));
+    assert!(row.launched_at.is_some());
+    let mut expected = pairs("k2");
+    expected.insert("src_backup_id".to_owned(), backup.id.to_string());
+    let stored = metadata::get(&mut rig.read().await, &target.id.to_string()).await.expect("read");
+    assert_eq!(stored, expected);
+    assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Available);
+}
+
+#[tokio::test]
+async fn a_failed_restore_spoils_the_target_not_the_backup() {
+    let rig = Rig::new().await;
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::RestoringBackup)).await;
+    let backup = rows::put_backup(&rig.database, rows::backup(&volume, BackupStatus::Restoring)).await;
+    let subject = Subject::BackupRestore { backup_id: backup.id, volume_id: volume.id, new_volume: false };
+    rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    assert!(worker.fail(&job, Kind::Damaged, "object p-00001 is damaged").await);
+    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::ErrorRestoring);
+    let row = rig.backup(backup.id).await;
+    assert_eq!((row.status, row.fail_reason.as_deref()), (BackupStatus::Available, Some("object p-00001 is damaged")));
+}

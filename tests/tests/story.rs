@@ -1,0 +1,36 @@
+//! The product's story, told by OpenStack's own clients on real services: back up, back up incrementally, restore; and
+//! the same with workers that are killed in the middle of it.
+
+mod story {
+    pub(crate) mod client;
+    pub(crate) mod content;
+    pub(crate) mod kills;
+    pub(crate) mod tale;
+}
+
+mod real {
+    use tests::servers::{Options, Services};
+
+    use super::story::{kills, tale};
+
+    #[tokio::test]
+    async fn the_story_holds() {
+        let services = Services::start(Options::default()).await.unwrap();
+        let outcome = tale::tell(&services).await;
+        outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", services.logs()));
+    }
+
+    #[tokio::test]
+    async fn requests_that_break_a_rule_are_refused() {
+        let services = Services::start(Options::default()).await.unwrap();
+        let outcome = tale::refusals(&services).await;
+        outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", services.logs()));
+    }
+
+    #[tokio::test]
+    async fn kill_nine_of_the_worker_costs_time_and_nothing_else() {
+        let mut services = Services::start(kills::options()).await.unwrap();
+        let outcome = kills::rounds(&mut services).await;
+        outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", services.logs()));
+    }
+}

@@ -1,0 +1,57 @@
+//! The real servers that tests talk to: RabbitMQ, PostgreSQL, Swift with memcached, Keystone.
+//!
+//! Plain child processes on free loopback ports, data and logs in one temporary folder. All of it ends and goes when
+//! [`Servers`] is dropped.
+
+mod home;
+mod http;
+mod keystone;
+pub(crate) mod packages;
+mod ports;
+mod postgres;
+mod rabbitmq;
+mod swift;
+
+use home::Home;
+use ports::Ports;
+
+/// Running servers.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    home: Home,
+    ports: Ports,
+}
+
+impl Servers {
+    /// Starts everything and waits until it answers. The slow starters come first, so that they work side by side.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let mut servers = Self { home: Home::new()?, ports: Ports::choose()? };
+        let Self { home, ports } = &mut servers;
+        rabbitmq::launch(home, ports).await?;
+        postgres::launch(home, ports).await?;
+        swift::launch_memcached(home, ports)?;
+        postgres::ready(home, ports).await?;
+        keystone::launch(home, ports).await?;
+        swift::launch(home, ports).await?;
+        keystone::seed(home, ports).await?;
+        rabbitmq::ready(home, ports).await?;
+        swift::ready(home, ports).await?;
+        Ok(servers)
+    }
+
+    /// What tests read: where each server is.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let ports = &self.ports;
+        vec![
+            ("EMBERKEEP_TEST_AMQP_URL", format!("amqp://guest:guest@127.0.0.1:{}/%2f", ports.amqp)),
+            ("EMBERKEEP_TEST_POSTGRES_URL", format!("postgresql://postgres@127.0.0.1:{}/postgres", ports.postgres)),
+            ("EMBERKEEP_TEST_SWIFT_AUTH_URL", format!("http://127.0.0.1:{}/auth/v1.0", ports.swift_tempauth)),
+            ("EMBERKEEP_TEST_KEYSTONE_URL", format!("http://127.0.0.1:{}/v3", ports.keystone)),
+        ]
+    }
+
+    /// The folder of their logs, for a look while they run.
+    pub(crate) fn log_folder(&self) -> std::path::PathBuf {
+        self.home.log_folder()
+    }
+}

@@ -1,0 +1,124 @@
+//! `cargo xtask test`: every check and every test there is.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::servers::{Servers, packages};
+use crate::step::{Steps, cargo, command};
+use crate::{codegen, tidy, venv, workspace};
+
+/// Everything, against real servers.
+pub(crate) async fn full() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    let outcome = full_steps(&mut steps).await;
+    steps.summary();
+    outcome
+}
+
+/// What needs nothing but Rust.
+pub(crate) async fn quick() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    let outcome = async {
+        static_checks(&mut steps).await?;
+        steps.run("nextest", ensure_nextest()).await?;
+        steps.run("tests", command(nextest("default"))).await
+    }
+    .await;
+    steps.summary();
+    outcome
+}
+
+/// Starts the servers and waits until the caller is dropped.
+pub(crate) async fn servers_only() -> anyhow::Result<()> {
+    packages::ensure().await?;
+    let environments = Environments::ensure().await?;
+    let servers = Servers::start().await?;
+    for (name, value) in servers.variables().into_iter().chain(environments.variables()?) {
+        println!("export {name}='{value}'");
+    }
+    println!("# logs: {}", servers.log_folder().display());
+    println!("# Ctrl-C ends the servers");
+    std::future::pending().await
+}
+
+async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
+    static_checks(steps).await?;
+    steps.run("nextest", ensure_nextest()).await?;
+    steps.run("build", command(cargo(&["build", "--workspace", "--all-targets"]))).await?;
+    steps.run("install servers", packages::ensure()).await?;
+    let environments = steps.run("Python environments", Environments::ensure()).await?;
+    let servers = steps.run("start servers", Servers::start()).await?;
+    let mut tests = nextest("full");
+    tests.envs(servers.variables()).envs(environments.variables()?);
+    let outcome = steps.run("tests", command(tests)).await;
+    let stop = async {
+        drop(servers);
+        Ok(())
+    };
+    steps.run("stop servers", stop).await?;
+    outcome?;
+    if has_doctests()? {
+        steps.run("doctests", command(cargo(&["test", "--workspace", "--doc", "--quiet"]))).await?;
+    }
+    Ok(())
+}
+
+async fn static_checks(steps: &mut Steps) -> anyhow::Result<()> {
+    steps.run("format", command(cargo(&["fmt", "--all", "--check"]))).await?;
+    steps.run("tidy", async { tidy::run() }).await?;
+    steps.run("generated code", async { codegen::run(true) }).await?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
+    steps.run("clippy", command(cargo(&lints))).await
+}
+
+fn nextest(profile: &str) -> std::process::Command {
+    cargo(&["nextest", "run", "--workspace", "--profile", profile])
+}
+
+/// The test runner is a tool apart from Rust; it is built where the machine has none.
+async fn ensure_nextest() -> anyhow::Result<()> {
+    let version = cargo(&["nextest", "--version"]).output();
+    if version.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    command(cargo(&["install", "--locked", "--quiet", "cargo-nextest"])).await
+}
+
+/// Whether any doc comment of ours holds code to run.
+fn has_doctests() -> anyhow::Result<bool> {
+    let root = workspace::root();
+    for path in workspace::files(&root)? {
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(root.join(path))?;
+            let fence = |line: &str| matches!(line.trim_start(), "/// ```" | "//! ```" | "/// ```rust" | "//! ```rust");
+            if text.lines().any(fence) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The foreign programs that tests run: stock Cinder's driver, and the clients that users have.
+struct Environments {
+    stock: PathBuf,
+    clients: PathBuf,
+}
+
+impl Environments {
+    async fn ensure() -> anyhow::Result<Self> {
+        Ok(Self {
+            stock: venv::ensure("stock", "tests/compat/requirements.txt").await?,
+            clients: venv::ensure("clients", "tests/requirements.txt").await?,
+        })
+    }
+
+    fn variables(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let binaries = workspace::target_directory()?.join("debug");
+        Ok(vec![
+            ("EMBERKEEP_TEST_STOCK_PYTHON", self.stock.join("python").display().to_string()),
+            ("EMBERKEEP_TEST_CLIENT_BIN", self.clients.display().to_string()),
+            ("EMBERKEEP_TEST_BIN_DIR", binaries.display().to_string()),
+        ])
+    }
+}
