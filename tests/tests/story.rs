@@ -17,20 +17,20 @@ mod real {
     async fn the_story_holds() {
         let services = Services::start(Options::default()).await.unwrap();
         let outcome = tale::tell(&services).await;
-        outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", services.logs()));
+        outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
     }
 
     #[tokio::test]
     async fn requests_that_break_a_rule_are_refused() {
         let services = Services::start(Options::default()).await.unwrap();
         let outcome = tale::refusals(&services).await;
-        outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", services.logs()));
+        outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
     }
 
     #[tokio::test]
     async fn kill_nine_of_the_worker_costs_time_and_nothing_else() {
         let mut services = Services::start(kills::options()).await.unwrap();
         let outcome = kills::rounds(&mut services).await;
-        outcome.unwrap_or_else(|error| panic!("{error:?}\n{}", services.logs()));
+        outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
     }
 }

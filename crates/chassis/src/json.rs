@@ -96,3 +96,56 @@ impl Visit for Fields {
         self.0.insert(field.name().to_owned(), format!("{value:?}").into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use opentelemetry::trace::TracerProvider;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_says_who_where_and_in_which_trace() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let log = tracing_subscriber::fmt::layer()
+            .with_writer(move || writer.clone())
+            .fmt_fields(JsonFields::new())
+            .event_format(JsonLine { service: "emberkeep-api" });
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+        let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(log).with(traces), || {
+            let span = tracing::info_span!("request", request_id = "req-1");
+            crate::trace::continue_from(&span, Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+            let _entered = span.enter();
+            tracing::warn!(bytes = 7_u64, ok = false, service = "not overwritten", "a \"quoted\"\nmessage");
+        });
+        let bytes = buffer.0.lock().unwrap().clone();
+        let lines: Vec<Value> =
+            bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let [line] = &lines[..] else { panic!("one line: {lines:?}") };
+        assert_eq!(line["service"], "emberkeep-api");
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["message"], "a \"quoted\"\nmessage");
+        assert_eq!((&line["bytes"], &line["ok"]), (&Value::from(7), &Value::from(false)));
+        assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(line["spans"], serde_json::json!([{ "request_id": "req-1", "span": "request" }]));
+    }
+}

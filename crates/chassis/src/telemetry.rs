@@ -18,19 +18,21 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::config::ConfigError;
 use crate::json::JsonLine;
 
+/// The AMQP library calls every lost connection an error, several times; who uses it reports the loss once.
+const DEFAULT_FILTER: &str = "info,lapin=off";
 /// How long the end of a process waits for the last spans to leave.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one batch of spans may take to reach the collector.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Libraries that open spans of their own on the way of every export or call: noise, and a loop for the exporter.
-const QUIET_TARGETS: [&str; 6] = ["h2", "hyper", "hyper_util", "tonic", "tower", "opentelemetry"];
+const QUIET_TARGETS: [&str; 7] = ["h2", "hyper", "hyper_util", "lapin", "tonic", "tower", "opentelemetry"];
 
 /// The section `[telemetry]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub log_format: LogFormat,
-    /// Directives of `tracing_subscriber::EnvFilter`: `info,scheduler=debug`.
+    /// Directives of `tracing_subscriber::EnvFilter`, such as `info,scheduler=debug`.
     pub log_filter: String,
     /// OTLP over gRPC, such as `http://127.0.0.1:4317`. Unset: traces are not exported.
     pub otlp_endpoint: Option<String>,
@@ -38,7 +40,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { log_format: LogFormat::Text, log_filter: "info".to_owned(), otlp_endpoint: None }
+        Self { log_format: LogFormat::Text, log_filter: DEFAULT_FILTER.to_owned(), otlp_endpoint: None }
     }
 }
 

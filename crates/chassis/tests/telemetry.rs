@@ -35,3 +35,17 @@ async fn nonsense_is_refused_by_name() {
     let error = chassis::telemetry::init("test", &config).unwrap_err();
     assert!(error.to_string().contains("telemetry.log_filter"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_missing_collector_stops_nothing() {
+    let config = Config { otlp_endpoint: Some("http://127.0.0.1:1".into()), ..Config::default() };
+    let guard = chassis::telemetry::init("test", &config).unwrap();
+    tracing::info_span!("exported").in_scope(|| tracing::info!("to nobody"));
+    let started = std::time::Instant::now();
+    tokio::task::spawn_blocking(|| drop(guard)).await.unwrap();
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+
+    let config = Config { otlp_endpoint: Some("not a url".into()), ..Config::default() };
+    let error = chassis::telemetry::init("test", &config).unwrap_err();
+    assert!(error.to_string().contains("telemetry.otlp_endpoint"), "{error}");
+}

@@ -15,9 +15,11 @@ use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
+use stdx::backoff::Backoff;
+use tokio::time::Instant;
 
 use crate::conn::{Inner, sql};
-use crate::error::classify;
+use crate::error::{classify, is_busy};
 use crate::{Config, Conn, migrate};
 
 /// How long a caller waits for a free connection, and a starting service for a database that does not listen yet.
@@ -153,12 +155,31 @@ async fn open_sqlite(path: &Path, readers_max: u32) -> Result<Pools> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true);
-    let failed = |error| classify(format!("open {}", path.display()), error);
-    let pool = || PoolOptions::<Sqlite>::new().acquire_timeout(ACQUIRE_TIMEOUT);
+    // A connection to a file has no reason to grow old.
+    let pool = || PoolOptions::<Sqlite>::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
     // The writer first: it creates the file and its journal, readers only find them.
-    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+    let writer = create_sqlite(|| pool().max_connections(1).connect_with(options.clone()))
+        .await
+        .map_err(|error| classify(format!("open {}", path.display()), error))?;
     let readers = pool().max_connections(readers_max.max(1)).connect_lazy_with(options.pragma("query_only", "ON"));
     Ok(Pools::Sqlite { writer, readers })
+}
+
+/// Connects again while another process is just creating the same file: SQLite does not wait for a change of the journal
+/// mode as it waits for a lock.
+async fn create_sqlite<F: Future<Output = sqlx::Result<SqlitePool>>>(
+    connect: impl Fn() -> F,
+) -> sqlx::Result<SqlitePool> {
+    let give_up = Instant::now() + ACQUIRE_TIMEOUT;
+    let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(200));
+    loop {
+        match connect().await {
+            Err(error) if is_busy(&error) && Instant::now() < give_up => {
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 async fn open_postgres(config: &Config) -> Result<Pools> {

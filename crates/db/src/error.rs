@@ -23,6 +23,11 @@ pub(crate) fn classify(act: impl Into<String>, error: sqlx::Error) -> Error {
     Error::new(kind, message).with_source(Failure { act: act.into(), source })
 }
 
+/// Whether the database only asks to come again.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    kind_of(error) == BUSY
+}
+
 const AWAY: (Kind, &str) = (Kind::Unavailable, "The database is not available now; try again.");
 const BUSY: (Kind, &str) = (Kind::Unavailable, "The database is busy; try again.");
 const TAKEN: (Kind, &str) = (Kind::Conflict, "A record with the same identity exists already.");

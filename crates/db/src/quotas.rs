@@ -76,6 +76,16 @@ pub async fn charge(conn: &mut Conn, project_id: &str, defaults: &Limits, amount
     Ok(())
 }
 
+/// Adds what is there already, whatever the limits say: the bytes of an adopted volume.
+pub async fn record(conn: &mut Conn, project_id: &str, amounts: &[(Resource, i64)]) -> Result<()> {
+    let amounts = in_order(amounts)?;
+    lock(conn, project_id).await?;
+    for (resource, amount) in amounts {
+        add(conn, project_id, resource, amount).await?;
+    }
+    Ok(())
+}
+
 /// Gives back; never refuses. `Internal` when more would be given back than is held: then usage is not the rows' sum.
 pub async fn release(conn: &mut Conn, project_id: &str, amounts: &[(Resource, i64)]) -> Result<()> {
     let amounts = in_order(amounts)?;

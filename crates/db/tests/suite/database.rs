@@ -166,7 +166,7 @@ async fn a_server_that_hangs_up_is_unavailable() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_may_create_the_file_together() {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let directory = tempfile::tempdir().expect("temporary directory");
         let mut starts = Vec::new();
         for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! Volumes, snapshots, backups, attachments, metadata as rows.
 
-use db::{Scope, attachments, backups, metadata, snapshots, sql, volumes};
+use db::{Scope, attachments, backups, metadata, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::ids::AttachmentId;
 use domain::job::{Ending, Subject};
