@@ -123,7 +123,11 @@ impl FromRequest<Arc<App>> for Call {
         };
         let OriginalUri(uri) = request.extract_parts().await.unwrap_or_else(|never| match never {});
         let Ok(path) = request.extract_parts::<RawPathParams>().await else { return Err(Fault::absent()) };
-        let path = path.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let path: Vec<_> = path.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        // No row can have it in its id or name.
+        if path.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(Fault::absent());
+        }
         let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         let parameters = Parameters::parse(uri.query().unwrap_or_default())?;
         let project = project_in_path.then(|| caller.project_id.clone());

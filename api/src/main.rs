@@ -29,8 +29,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let database = db::Database::connect(&sections.database).await?;
     database.migrate().await?;
     let broker = messaging::connect(&sections.messaging, &shutdown)?;
-    let nudge = outbox::Relay::spawn(database.clone(), broker, shutdown.clone());
+    let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
     api::serve(api::Deps { database: database.clone(), nudge }, config, listener, shutdown).await?;
+    broker.close().await;
     database.close().await;
     Ok(())
 }

@@ -146,3 +146,19 @@ fn without_format(uri: &Uri) -> Option<Uri> {
     parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
     Uri::from_parts(parts).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_and_a_slow_handler_a_503() {
+        let second = Duration::from_secs(1);
+        let panics = async { panic!("a defect") };
+        assert_eq!(bounded(second, panics).await.status().as_u16(), 500);
+        let never = std::future::pending();
+        assert_eq!(bounded(Duration::from_millis(1), never).await.status().as_u16(), 503);
+        let good = async { Fault::absent().into_response() };
+        assert_eq!(bounded(second, good).await.status().as_u16(), 404);
+    }
+}

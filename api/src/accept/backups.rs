@@ -10,7 +10,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Error, Result};
 
-use super::{cancel_job_about, commit, enqueue, prepare_forced_deletion, raced};
+use super::{cancel_job_about, check_same_size, commit, enqueue, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// A backup that the caller wants.
@@ -91,7 +91,7 @@ impl Source {
             }
             Self::Volume { was } => {
                 if volumes::take_for_backup(conn, volume.id, *was, call.now).await? {
-                    return Ok(());
+                    return check_same_size(conn, volume).await;
                 }
                 volumes::get(conn, &call.caller.scope(), &volume.id.to_string()).await?.check_backup(force)?;
                 Err(raced("Volume", volume.id))

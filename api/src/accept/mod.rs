@@ -16,6 +16,7 @@ use chassis::trace::current_traceparent;
 use db::Conn;
 use db::jobs::NewJob;
 use domain::job::Subject;
+use domain::volume::Volume;
 use domain::{Error, Kind, Result};
 use messaging::topology;
 
@@ -56,6 +57,13 @@ async fn prepare_forced_deletion(conn: &mut Conn, call: &Call, resource_id: &str
     }
     cancel_job_about(conn, call, resource_id).await?;
     Ok(true)
+}
+
+/// After a compare-and-set has locked the volume's row: between the look and the lock it may have grown and come back to its
+/// status, and what was charged went by its size.
+async fn check_same_size(conn: &mut Conn, volume: &Volume) -> Result<()> {
+    let now = db::volumes::get(conn, &db::Scope::All, &volume.id.to_string()).await?;
+    if now.size_gb == volume.size_gb { Ok(()) } else { Err(raced("Volume", volume.id)) }
 }
 
 /// What the loser of a race gets when the check does not refuse any more: the status changed there and back.

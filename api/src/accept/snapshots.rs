@@ -7,7 +7,7 @@ use domain::quota::Resource;
 use domain::snapshot::{Snapshot, SnapshotStatus, check_create};
 use domain::{Result, SnapshotId};
 
-use super::{commit, enqueue, prepare_forced_deletion, raced};
+use super::{check_same_size, commit, enqueue, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// A snapshot that the caller wants.
@@ -32,6 +32,7 @@ pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
         check_create(&volumes::get(&mut tx, &call.caller.scope(), &wish.volume_id).await?, wish.in_use_allowed)?;
         return Err(raced("Volume", volume.id));
     }
+    check_same_size(&mut tx, &volume).await?;
     let snapshot = Snapshot {
         id: SnapshotId::random(),
         volume_id: volume.id,

@@ -44,10 +44,11 @@ impl Owner {
         })
     }
 
-    const fn writing(self) -> Policy {
-        Policy::member(match self {
-            Self::Volume => "volume:update_volume_metadata",
-            Self::Snapshot => "volume:update_snapshot_metadata",
+    const fn writing(self, change: Change) -> Policy {
+        Policy::member(match (self, change) {
+            (Self::Volume, Change::Merge) => "volume:create_volume_metadata",
+            (Self::Volume, Change::Replace) => "volume:update_volume_metadata",
+            (Self::Snapshot, _) => "volume:update_snapshot_metadata",
         })
     }
 
@@ -90,7 +91,7 @@ pub(crate) async fn list(call: &Call, owner: Owner) -> Result<Answer, Fault> {
 pub(crate) async fn change(call: &Call, owner: Owner, change: Change) -> Result<Answer, Fault> {
     let body = call.body()?;
     let pairs = PAIRS.check(&body, call.version)?.pairs("metadata").unwrap_or_default();
-    call.require(owner.writing())?;
+    call.require(owner.writing(change))?;
     let mut tx = call.app.database.begin("change metadata").await?;
     let id = owner.find(&mut tx, call).await?;
     if owner.has_etag(call) && is_stale(call, &document(&metadata::get(&mut tx, &id).await?)) {
@@ -118,7 +119,7 @@ pub(crate) async fn show(call: &Call, owner: Owner) -> Result<Answer, Fault> {
 pub(crate) async fn set(call: &Call, owner: Owner) -> Result<Answer, Fault> {
     let body = call.body()?;
     let pairs = ITEM.check(&body, call.version)?.pairs("meta").unwrap_or_default();
-    call.require(owner.writing())?;
+    call.require(owner.writing(Change::Replace))?;
     if !pairs.contains_key(call.segment("key")) {
         return Err(Fault::bad_request("Request body and URI mismatch"));
     }

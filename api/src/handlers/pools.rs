@@ -12,5 +12,5 @@ pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
     let since = call.now.minus_secs(call.app.config.service_down_time_secs.into());
     let mut conn = call.app.database.read().await?;
     let workers = db::workers::list(&mut conn, since).await?;
-    Ok(Answer::ok(service::pools(&workers, call.parameters.is_set("detail"))))
+    Ok(Answer::ok(service::pools(&workers, call.parameters.switch("detail")?)))
 }

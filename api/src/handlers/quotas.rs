@@ -20,7 +20,7 @@ const BODY: Object = Object::closed(&[Field::required("quota_set", Rule::Object(
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
     check_project(&call)?;
     let quota = limits::read(&call, call.id()).await?;
-    let set = set(&call, &quota, call.parameters.is_set("usage")).await?;
+    let set = set(&call, &quota, call.parameters.switch("usage")?).await?;
     Ok(answer(set, Some(call.id())))
 }
 

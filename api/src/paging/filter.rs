@@ -88,13 +88,15 @@ fn times(call: &Call, noun: &Noun, column: &'static str, value: &str, filters: &
     let operators = noun.time_operators_since.is_some_and(|since| call.version >= since);
     for comparison in value.split(',') {
         let (operator, instant) = match comparison.split_once(':') {
-            Some((operator @ ("gt" | "gte" | "eq" | "lt" | "lte"), instant)) if operators => (operator, instant),
+            Some((operator @ ("gt" | "gte" | "eq" | "neq" | "lt" | "lte"), instant)) if operators => {
+                (operator, instant)
+            }
             _ => ("eq", comparison),
         };
         let Some(instant) = Timestamp::parse(instant.trim()) else {
             if operators {
                 let message = format!(
-                    "Invalid input received: {column}={comparison}: give an ISO 8601 time after gt:, gte:, eq:, lt: or lte:."
+                    "Invalid input received: {column}={comparison}: give an ISO 8601 time after gt:, gte:, eq:, neq:, lt: or lte:."
                 );
                 return Err(Fault::bad_request(message));
             }
@@ -108,6 +110,7 @@ fn times(call: &Call, noun: &Noun, column: &'static str, value: &str, filters: &
         match operator {
             "gt" => filters.push(Filter::After(column, instant)),
             "lt" => filters.push(Filter::Before(column, instant)),
+            "neq" => filters.push(Filter::Differs(column, instant)),
             "gte" => filters.push(not_before),
             "lte" => filters.push(not_after),
             _ => filters.extend([not_before, not_after]),

@@ -101,7 +101,5 @@ fn integer(call: &Call, name: &str) -> Result<Option<i64>, Fault> {
 }
 
 fn with_count(call: &Call) -> Result<bool, Fault> {
-    let known = call.version >= microversion::WITH_COUNT;
-    let Some(word) = call.parameters.get("with_count").filter(|_| known) else { return Ok(false) };
-    boolean(word).ok_or_else(|| Fault::bad_request(format!("Value '{word}' for 'with_count' is not a boolean.")))
+    if call.version >= microversion::WITH_COUNT { call.parameters.switch("with_count") } else { Ok(false) }
 }

@@ -26,9 +26,10 @@ impl Parameters {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A switch such as `?cascade=True`; anything but a word for yes is no.
-    pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.get(name).and_then(boolean).unwrap_or(false)
+    /// A switch such as `?cascade=True`; absent is off.
+    pub(crate) fn switch(&self, name: &str) -> Result<bool, Fault> {
+        let Some(word) = self.get(name) else { return Ok(false) };
+        boolean(word).ok_or_else(|| Fault::bad_request(format!("Value '{word}' for '{name}' is not a boolean.")))
     }
 }
 

@@ -54,7 +54,8 @@ async fn unknown_paths_and_verbs_are_pages() {
         assert!(reply.header("content-type").is_some_and(|value| value.starts_with("text/html")), "{path}");
         assert_eq!(reply.header("openstack-api-version"), None, "{path}");
     }
-    for (method, path) in [(Method::PATCH, "/backups"), (Method::PUT, "/backups"), (Method::DELETE, "/backups/x/metadata/k")]
+    for (method, path) in
+        [(Method::PATCH, "/backups"), (Method::PUT, "/backups"), (Method::DELETE, "/backups/x/metadata/k")]
     {
         let request = client.request(method, path).body(Body::empty()).expect("a request");
         let reply = world.send(request).await;
@@ -130,7 +131,8 @@ async fn both_forms_of_a_path_and_an_optional_format() {
         let volume = world.send(request.body(Body::empty()).expect("a request")).await.expect(200);
         assert_eq!(volume["volume"]["links"][0]["href"], link);
     }
-    let request = Request::get("/v3/volumes.json?limit=1").header("host", "h").header("x-auth-token", format!("alice:{OURS}"));
+    let request =
+        Request::get("/v3/volumes.json?limit=1").header("host", "h").header("x-auth-token", format!("alice:{OURS}"));
     let list = world.send(request.body(Body::empty()).expect("a request")).await.expect(200);
     let next = format!("http://h/v3/volumes.json?limit=1&marker={volume}");
     assert_eq!(list["volumes_links"][0]["href"], next);
@@ -162,7 +164,8 @@ async fn the_lists_that_clients_read_while_they_find_their_way() {
     assert_eq!(types["volume_types"][0]["name"], "__DEFAULT__");
     let default = client.get("/types/default").await.expect(200);
     assert_eq!(default["volume_type"]["id"], types["volume_types"][0]["id"]);
-    let expected = ["description", "extra_specs", "id", "is_public", "name", "os-volume-type-access:is_public", "qos_specs_id"];
+    let expected =
+        ["description", "extra_specs", "id", "is_public", "name", "os-volume-type-access:is_public", "qos_specs_id"];
     assert_eq!(keys(&default["volume_type"]), expected);
     client.get("/types/nope").await.refused(404, "Volume type nope could not be found.");
     assert_eq!(client.get("/extensions/backups").await.expect(200)["extension"]["name"], "Backups");

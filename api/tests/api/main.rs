@@ -6,5 +6,8 @@ mod isolation;
 mod paging;
 mod refusals;
 mod rubbish;
+mod serving;
+mod storm;
 mod views;
+mod worker;
 mod world;

@@ -6,13 +6,45 @@ use serde_json::{Value, json};
 use crate::world::{OURS, World, keys, text};
 
 const BACKUP: [&str; 17] = [
-    "availability_zone", "container", "created_at", "data_timestamp", "description", "fail_reason", "has_dependent_backups",
-    "id", "is_incremental", "links", "name", "object_count", "size", "snapshot_id", "status", "updated_at", "volume_id",
+    "availability_zone",
+    "container",
+    "created_at",
+    "data_timestamp",
+    "description",
+    "fail_reason",
+    "has_dependent_backups",
+    "id",
+    "is_incremental",
+    "links",
+    "name",
+    "object_count",
+    "size",
+    "snapshot_id",
+    "status",
+    "updated_at",
+    "volume_id",
 ];
 const VOLUME: [&str; 20] = [
-    "attachments", "availability_zone", "bootable", "consistencygroup_id", "created_at", "description", "encrypted", "id",
-    "links", "metadata", "multiattach", "name", "replication_status", "size", "snapshot_id", "source_volid", "status",
-    "updated_at", "user_id", "volume_type",
+    "attachments",
+    "availability_zone",
+    "bootable",
+    "consistencygroup_id",
+    "created_at",
+    "description",
+    "encrypted",
+    "id",
+    "links",
+    "metadata",
+    "multiattach",
+    "name",
+    "replication_status",
+    "size",
+    "snapshot_id",
+    "source_volid",
+    "status",
+    "updated_at",
+    "user_id",
+    "volume_type",
 ];
 const SNAPSHOT: [&str; 9] =
     ["created_at", "description", "id", "metadata", "name", "size", "status", "updated_at", "volume_id"];
@@ -76,8 +108,12 @@ async fn volumes() {
     assert_eq!(created["volume"]["metadata"], json!({"a": "b"}));
     world.finish_jobs(Ending::Succeeded).await;
     let path = format!("/volumes/{}", text(&created["volume"]["id"]));
-    let attributes =
-        ["os-vol-host-attr:host", "os-vol-mig-status-attr:migstat", "os-vol-mig-status-attr:name_id", "migration_status"];
+    let attributes = [
+        "os-vol-host-attr:host",
+        "os-vol-mig-status-attr:migstat",
+        "os-vol-mig-status-attr:name_id",
+        "migration_status",
+    ];
     let mut everybodys = vec!["os-vol-tenant-attr:tenant_id"];
     let mut admins = attributes.to_vec();
     for (version, member, admin) in [
@@ -95,7 +131,11 @@ async fn volumes() {
         let view = world.member().at(version).get(&path).await.expect(200);
         assert_eq!(keys(&view["volume"]), set(&VOLUME, &everybodys), "{version}");
         let view = world.admin().at(version).get("/volumes/detail").await.expect(200);
-        assert_eq!(keys(&view["volumes"][0]), set(&VOLUME, &[everybodys.clone(), admins.clone()].concat()), "{version}");
+        assert_eq!(
+            keys(&view["volumes"][0]),
+            set(&VOLUME, &[everybodys.clone(), admins.clone()].concat()),
+            "{version}"
+        );
     }
     let view = world.admin().get(&path).await.expect(200);
     assert_eq!(view["volume"]["os-vol-host-attr:host"], "node-1@fast#fast");
@@ -130,12 +170,16 @@ async fn attachments_and_metadata_of_a_volume() {
     let volume = world.member().volume(1).await;
     let action = format!("/volumes/{volume}/action");
     let server = "11111111-2222-4333-8444-555555555555";
-    let attach = json!({"os-attach": {"instance_uuid": server, "mountpoint": "/dev/vdb", "host_name": "h1", "mode": "ro"}});
+    let attach =
+        json!({"os-attach": {"instance_uuid": server, "mountpoint": "/dev/vdb", "host_name": "h1", "mode": "ro"}});
     world.member().post(&action, attach).await.expect(202);
     let view = world.member().get(&format!("/volumes/{volume}")).await.expect(200)["volume"].clone();
     assert_eq!(view["status"], "in-use");
     let attachment = &view["attachments"][0];
-    assert_eq!(keys(attachment), ["attached_at", "attachment_id", "device", "host_name", "id", "server_id", "volume_id"]);
+    assert_eq!(
+        keys(attachment),
+        ["attached_at", "attachment_id", "device", "host_name", "id", "server_id", "volume_id"]
+    );
     assert_eq!((&attachment["id"], &attachment["host_name"]), (&json!(volume), &Value::Null));
     let seen = world.admin().get(&format!("/volumes/{volume}")).await.expect(200);
     assert_eq!(seen["volume"]["attachments"][0]["host_name"], "h1");
@@ -149,11 +193,15 @@ async fn attachments_and_metadata_of_a_volume() {
     assert_eq!(etag.len(), 32);
     assert_eq!(world.member().get(&path).await.header("etag"), None);
     client.post(&path, json!({"metadata": {"b": "2"}})).await.expect(200);
-    let stale = client.request(http::Method::PUT, &path).header("if-match", &etag).header("content-type", "application/json");
+    let stale =
+        client.request(http::Method::PUT, &path).header("if-match", &etag).header("content-type", "application/json");
     let stale = world.send(stale.body(r#"{"metadata": {}}"#.into()).expect("a request")).await;
     assert_eq!((stale.code(), stale.text.as_str()), (412, ""));
     assert_eq!(client.get(&format!("{path}/b")).await.expect(200), json!({"meta": {"b": "2"}}));
-    assert_eq!(client.put(&format!("{path}/b"), json!({"meta": {"b": "3"}})).await.expect(200), json!({"meta": {"b": "3"}}));
+    assert_eq!(
+        client.put(&format!("{path}/b"), json!({"meta": {"b": "3"}})).await.expect(200),
+        json!({"meta": {"b": "3"}})
+    );
     client.put(&format!("{path}/b"), json!({"meta": {"c": "3"}})).await.refused(400, "Request body and URI mismatch");
     let missing = format!("Volume {volume} has no metadata with key x2.");
     client.get(&format!("{path}/x2")).await.refused(404, &missing);
@@ -174,12 +222,15 @@ async fn quotas_and_limits() {
     assert_eq!(absolute, expected);
     let path = format!("/os-quota-sets/{OURS}");
     let set = world.member().get(&format!("{path}?usage=False")).await.expect(200)["quota_set"].clone();
-    assert_eq!(set, json!({"backup_gigabytes": 1000, "backups": 10, "gigabytes": 1000, "snapshots": 10, "volumes": 10,
+    assert_eq!(
+        set,
+        json!({"backup_gigabytes": 1000, "backups": 10, "gigabytes": 1000, "snapshots": 10, "volumes": 10,
         "per_volume_gigabytes": -1, "groups": 10, "volumes___DEFAULT__": -1, "gigabytes___DEFAULT__": -1,
-        "snapshots___DEFAULT__": -1, "id": OURS}));
+        "snapshots___DEFAULT__": -1, "id": OURS})
+    );
     let used = world.member().get(&format!("{path}?usage=True")).await.expect(200)["quota_set"]["gigabytes"].clone();
     assert_eq!(used, json!({"limit": 1000, "in_use": 3, "reserved": 0}));
-    let put = |set: Value| async { world.admin().put(&path, json!({"quota_set": set})).await };
+    let put = |set: Value| world.admin().with_owned_put(path.clone(), json!({"quota_set": set}));
     let updated = put(json!({"backups": 3, "tenant_id": OURS})).await.expect(200);
     assert_eq!((&updated["quota_set"]["backups"], updated["quota_set"].get("id")), (&json!(3), None));
     assert_eq!(world.member().get(&format!("{path}/defaults")).await.expect(200)["quota_set"]["backups"], 10);
@@ -218,8 +269,11 @@ async fn services_are_listed_and_switched() {
     assert_eq!(volume["state"], "down");
     let body = json!({"host": "node-1", "binary": "cinder-backup", "disabled_reason": "repair"});
     let answer = world.admin().put("/os-services/disable-log-reason", body).await.expect(200);
-    assert_eq!(answer, json!({"host": "node-1", "service": "cinder-backup", "binary": "cinder-backup", "status": "disabled",
-        "disabled": true, "disabled_reason": "repair"}));
+    assert_eq!(
+        answer,
+        json!({"host": "node-1", "service": "cinder-backup", "binary": "cinder-backup", "status": "disabled",
+        "disabled": true, "disabled_reason": "repair"})
+    );
     let backup = of("cinder-backup", "3.0").await;
     assert_eq!((&backup["status"], &backup["disabled_reason"]), (&json!("disabled"), &json!("repair")));
     let unknown = json!({"host": "nohost", "binary": "cinder-backup"});

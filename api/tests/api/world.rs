@@ -3,8 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use db::{Database, ListQuery, Scope};
-use domain::job::{Ending, Job, Subject};
-use domain::settle::{BackupEffect, SnapshotEffect, VolumeEffect, settle};
+use domain::job::{Ending, Job};
 use domain::{BackupId, SnapshotId, Timestamp, VolumeId};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -89,8 +88,26 @@ impl World {
     pub(crate) async fn with(change: impl FnOnce(&mut api::Config)) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let connection = format!("sqlite://{}", directory.path().join("api.db").display());
-        let config = db::Config { connection, ..db::Config::default() };
-        let database = Database::connect(&config).await.expect("a database");
+        Self::open(connection, directory, change).await
+    }
+
+    /// On a PostgreSQL database of its own.
+    pub(crate) async fn on_postgres() -> Self {
+        let maintenance = std::env::var("EMBERKEEP_TEST_POSTGRES_URL").expect(
+            "EMBERKEEP_TEST_POSTGRES_URL must name a maintenance database: postgresql://postgres@127.0.0.1/postgres",
+        );
+        let name = format!("emberkeep_api_{}", domain::JobId::random().uuid().simple());
+        let (server, _) = maintenance.rsplit_once('/').expect("the address ends in /database");
+        let connection = format!("{server}/{name}");
+        let config = db::Config { connection: maintenance.clone(), max_pool_size: 1 };
+        let administrator = Database::connect(&config).await.expect("a server");
+        let mut conn = administrator.read().await.expect("a connection");
+        db::sql(format!("CREATE DATABASE {name}")).execute(&mut conn).await.expect("a database");
+        Self::open(connection, tempfile::tempdir().expect("a directory"), |_| ()).await
+    }
+
+    async fn open(connection: String, directory: TempDir, change: impl FnOnce(&mut api::Config)) -> Self {
+        let database = Database::connect(&db::Config { connection, max_pool_size: 8 }).await.expect("a database");
         database.migrate().await.expect("a schema");
         let shutdown = CancellationToken::new();
         let nudge = outbox::Relay::spawn(database.clone(), messaging::memory(), shutdown.clone());
@@ -123,57 +140,6 @@ impl World {
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         let text = String::from_utf8(bytes.to_vec()).expect("text");
         Reply { status: parts.status, headers: parts.headers, text }
-    }
-
-    /// Ends every unfinished job as if a worker had done it.
-    pub(crate) async fn finish_jobs(&self, ending: Ending) {
-        let later = Timestamp::now().plus_secs(1);
-        let mut conn = self.database.read().await.expect("a connection");
-        let jobs = db::jobs::due(&mut conn, later, 1000).await.expect("jobs");
-        drop(conn);
-        for job in jobs {
-            self.finish(&job, ending).await;
-        }
-    }
-
-    async fn finish(&self, job: &Job, ending: Ending) {
-        let now = Timestamp::now();
-        let effects = settle(&job.subject, ending);
-        let mut tx = self.database.begin("test: finish").await.expect("begin");
-        let (volume, snapshot, backup) =
-            (job.subject.volume_id(), job.subject.snapshot_id(), job.subject.backup_id());
-        if let Some(id) = volume {
-            match effects.volume {
-                VolumeEffect::Untouched => {}
-                VolumeEffect::Becomes(status) => {
-                    db::volumes::set_place(&mut tx, id, POOL, HOST, now).await.expect("place");
-                    db::volumes::set_status(&mut tx, id, status, now).await.expect("status");
-                }
-                VolumeEffect::Returns { marker } => {
-                    db::volumes::return_from_backup(&mut tx, id, marker, now).await.map(drop).expect("return");
-                }
-                VolumeEffect::Gone => db::volumes::delete(&mut tx, id).await.expect("delete"),
-            }
-            if let (Subject::VolumeExtend { new_size_gb, .. }, Ending::Succeeded) = (&job.subject, ending) {
-                db::volumes::set_size(&mut tx, id, *new_size_gb, now).await.expect("size");
-            }
-        }
-        match (snapshot, effects.snapshot) {
-            (Some(id), SnapshotEffect::Becomes(status)) => {
-                db::snapshots::set_status(&mut tx, id, status, now).await.expect("status");
-            }
-            (Some(id), SnapshotEffect::Gone) => db::snapshots::delete(&mut tx, id).await.expect("delete"),
-            _ => {}
-        }
-        match (backup, effects.backup) {
-            (Some(id), BackupEffect::Becomes(status)) => {
-                db::backups::set_status(&mut tx, id, status, now).await.expect("status");
-            }
-            (Some(id), BackupEffect::Gone) => db::backups::delete(&mut tx, id, now).await.expect("delete"),
-            _ => {}
-        }
-        db::jobs::finish(&mut tx, job.id, job.generation, ending, None, now).await.map(drop).expect("finish");
-        tx.commit().await.expect("commit");
     }
 
     /// The unfinished jobs, oldest first.
@@ -214,6 +180,10 @@ impl World {
 }
 
 impl<'a> Client<'a> {
+    pub(crate) const fn world(&self) -> &'a World {
+        self.world
+    }
+
     pub(crate) fn at(self, version: &'a str) -> Self {
         Self { version, ..self }
     }
@@ -250,6 +220,19 @@ impl<'a> Client<'a> {
     pub(crate) async fn with_body(&self, method: Method, path: &str, body: Value) -> Reply {
         let request = self.request(method, path).header("content-type", "application/json");
         self.world.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
+    /// As `post`, `put` and `delete`, for requests that are made later.
+    pub(crate) async fn with_owned(self, path: String, body: Value) -> Reply {
+        self.post(&path, body).await
+    }
+
+    pub(crate) async fn with_owned_put(self, path: String, body: Value) -> Reply {
+        self.put(&path, body).await
+    }
+
+    pub(crate) async fn delete_owned(self, path: String) -> Reply {
+        self.delete(&path).await
     }
 
     /// An available volume.

@@ -36,6 +36,8 @@ pub enum Filter {
     IsTrue(&'static str, bool),
     Before(&'static str, Timestamp),
     After(&'static str, Timestamp),
+    /// Any other instant; a row that has none does not match.
+    Differs(&'static str, Timestamp),
     /// The resource has this metadata pair.
     Metadata(String, String),
     /// Matches no row: an administrator filtered by something that is no column.
@@ -237,6 +239,7 @@ impl Conditions {
             Filter::IsTrue(name, truth) => self.compare(Column::of(table, name)?.must_be(Kind::Truth)?, "=", *truth),
             Filter::Before(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, "<", *time),
             Filter::After(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, ">", *time),
+            Filter::Differs(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, "<>", *time),
             Filter::Metadata(key, value) => {
                 let (key, value) = (self.param(key), self.param(value));
                 self.and(&format!(

@@ -10,9 +10,9 @@ const POLICY: Policy = Policy::member("volume:delete");
 const FORCE_POLICY: Policy = Policy::admin("volume:force_delete");
 
 pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
-    let force = call.version >= VOLUME_DELETE_FORCE && call.parameters.is_set("force");
+    let force = call.version >= VOLUME_DELETE_FORCE && call.parameters.switch("force")?;
     call.require(if force { FORCE_POLICY } else { POLICY })?;
-    let how = Deletion { cascade: call.parameters.is_set("cascade"), force, keep_data: false };
+    let how = Deletion { cascade: call.parameters.switch("cascade")?, force, keep_data: false };
     volumes::delete(&call, call.id(), how).await?;
     Ok(Answer::accepted_silently())
 }

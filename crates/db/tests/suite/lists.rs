@@ -139,6 +139,7 @@ pub(crate) async fn filters_select(lab: Lab) {
         (Filter::Like("name", "!".into()), Box::new(move |row| like(row, "!"))),
         (Filter::Like("name", "日".into()), Box::new(move |row| like(row, "日"))),
         (Filter::Before("created_at", at(2)), Box::new(|row| row.created_at < at(2))),
+        (Filter::Differs("created_at", at(2)), Box::new(|row| row.created_at != at(2))),
         (Filter::After("updated_at", at(0)), Box::new(|row| row.updated_at.is_some_and(|time| time > at(0)))),
         (Filter::Metadata("k".into(), "v".into()), Box::new(move |row| row.id == tagged_id)),
         (Filter::Metadata("k".into(), "w".into()), Box::new(|_| false)),
