@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use domain::{Result, Timestamp};
 use futures::future::BoxFuture;
+use stdx::backoff::Backoff;
 use stdx::report::Chain;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,9 @@ use crate::core::Core;
 const STUCK_PERIOD: Duration = Duration::from_secs(15);
 const WORKERS_PERIOD: Duration = Duration::from_secs(60);
 const SERVICES_PERIOD: Duration = Duration::from_secs(10);
+/// Pauses while the database is away, besides the period.
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(10);
 
 type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
 
@@ -44,10 +48,15 @@ pub(crate) fn spawn(core: &Arc<Core>, shutdown: &CancellationToken) {
 async fn repeat(name: &'static str, period: Duration, core: &Core, reconcile: Reconcile) {
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
     loop {
         tick.tick().await;
-        if let Err(error) = reconcile(core, Timestamp::now()).await {
-            tracing::warn!(reconciler = name, error = %Chain(&error), "reconciler will try again");
+        match reconcile(core, Timestamp::now()).await {
+            Ok(()) => backoff.reset(),
+            Err(error) => {
+                tracing::warn!(reconciler = name, error = %Chain(&error), "reconciler will try again");
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
         }
     }
 }

@@ -33,4 +33,11 @@ mod real {
         let outcome = kills::rounds(&mut services).await;
         outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
     }
+
+    #[tokio::test]
+    async fn a_backup_outlives_scheduler_and_api() {
+        let mut services = Services::start(Options { workers: 1, ..kills::options() }).await.unwrap();
+        let outcome = kills::scheduler_and_api(&mut services).await;
+        outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
+    }
 }

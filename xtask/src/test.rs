@@ -20,7 +20,7 @@ pub(crate) async fn quick() -> anyhow::Result<()> {
     let mut steps = Steps::default();
     let outcome = async {
         static_checks(&mut steps).await?;
-        steps.run("nextest", ensure_nextest()).await?;
+        steps.run("find cargo-nextest", ensure_nextest()).await?;
         steps.run("tests", command(nextest("default"))).await
     }
     .await;
@@ -43,7 +43,7 @@ pub(crate) async fn servers_only() -> anyhow::Result<()> {
 
 async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
     static_checks(steps).await?;
-    steps.run("nextest", ensure_nextest()).await?;
+    steps.run("find cargo-nextest", ensure_nextest()).await?;
     steps.run("build", command(cargo(&["build", "--workspace", "--all-targets"]))).await?;
     steps.run("install servers", packages::ensure()).await?;
     let environments = steps.run("Python environments", Environments::ensure()).await?;
@@ -84,19 +84,32 @@ async fn ensure_nextest() -> anyhow::Result<()> {
     command(cargo(&["install", "--locked", "--quiet", "cargo-nextest"])).await
 }
 
-/// Whether any doc comment of ours holds code to run.
+/// Whether any doc comment of ours holds code to run: a fence that opens with no language, or as Rust.
 fn has_doctests() -> anyhow::Result<bool> {
     let root = workspace::root();
     for path in workspace::files(&root)? {
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(root.join(path))?;
-            let fence = |line: &str| matches!(line.trim_start(), "/// ```" | "//! ```" | "/// ```rust" | "//! ```rust");
-            if text.lines().any(fence) {
-                return Ok(true);
-            }
+        if path.extension().is_some_and(|extension| extension == "rs")
+            && holds_doctest(&fs::read_to_string(root.join(path))?)
+        {
+            return Ok(true);
         }
     }
     Ok(false)
+}
+
+fn holds_doctest(source: &str) -> bool {
+    let comments = source.lines().filter_map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))
+    });
+    let mut fences = comments.filter_map(|text| text.trim_start().strip_prefix("```"));
+    while let Some(opening) = fences.next() {
+        if opening.is_empty() || opening.starts_with("rust") {
+            return true;
+        }
+        let _closing = fences.next();
+    }
+    false
 }
 
 /// The foreign programs that tests run: stock Cinder's driver, and the clients that users have.
@@ -120,5 +133,17 @@ impl Environments {
             ("EMBERKEEP_TEST_CLIENT_BIN", self.clients.display().to_string()),
             ("EMBERKEEP_TEST_BIN_DIR", binaries.display().to_string()),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds_doctest;
+
+    #[test]
+    fn only_fences_of_code_to_run_are_doctests() {
+        assert!(holds_doctest("/// ```\n/// assert!(true);\n/// ```\n"));
+        assert!(holds_doctest("//! ```text\n//! a\n//! ```\n//! ```rust\n//! a();\n//! ```\n"));
+        assert!(!holds_doctest("//! ```text\n//! a\n//! ```\nlet a = \"```\";\n"));
     }
 }

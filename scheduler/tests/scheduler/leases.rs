@@ -12,7 +12,7 @@ use proto::worker::scheduler_command::Command;
 use proto::worker::worker_event::Event;
 use proto::worker::{Checkpoint, Failure, Heartbeat, ListCheckpointsRequest, StoredObject, WorkerEvent};
 
-use crate::rig::{Rig, ScriptedWorker};
+use crate::rig::{Ground, ScriptedWorker};
 use crate::rows;
 
 fn object(number: u64) -> StoredObject {
@@ -43,9 +43,8 @@ async fn checkpoints(worker: &mut ScriptedWorker, job: &proto::worker::Job) -> V
     objects
 }
 
-#[tokio::test]
-async fn the_next_worker_goes_on_and_the_lost_one_is_refused() {
-    let rig = Rig::new().await;
+pub(crate) async fn the_next_worker_goes_on_and_the_lost_one_is_refused(ground: Ground) {
+    let rig = ground.start();
     let (_, backup, subject) = rows::backup_under_way(&rig.database).await;
     rig.enqueue(subject).await;
     let mut lost = rig.worker().await;
@@ -79,9 +78,8 @@ async fn the_next_worker_goes_on_and_the_lost_one_is_refused() {
     assert_eq!((row.status, row.object_count), (BackupStatus::Available, 3));
 }
 
-#[tokio::test]
-async fn heartbeats_keep_a_lease_and_a_dead_generation_hears_so() {
-    let rig = Rig::new().await;
+pub(crate) async fn heartbeats_keep_a_lease_and_a_dead_generation_hears_so(ground: Ground) {
+    let rig = ground.start();
     let (.., subject) = rows::backup_under_way(&rig.database).await;
     let id = rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -101,22 +99,32 @@ async fn heartbeats_keep_a_lease_and_a_dead_generation_hears_so() {
     assert!(matches!(session.command().await, Command::CancelJob(cancel) if cancel.lost));
 }
 
-#[tokio::test]
-async fn an_assignment_that_nobody_claims_is_placed_again() {
-    let rig = Rig::new().await;
+pub(crate) async fn an_assignment_that_nobody_claims_is_placed_again(ground: Ground) {
+    let rig = ground.start();
     let (.., subject) = rows::backup_under_way(&rig.database).await;
     rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
     let ignored = worker.hint().await;
-    let again = worker.hint().await;
+    // It lives, it only lets the hint lie.
+    let mut session = worker.session().await;
+    let alive = worker.heartbeat(&[]);
+    let again = tokio::select! {
+        hint = worker.hint() => hint,
+        () = async {
+            loop {
+                session.send(alive.clone()).await;
+                session.command().await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        } => unreachable!("the loop has no end"),
+    };
     assert_eq!((again.job_id.as_str(), again.generation), (ignored.job_id.as_str(), ignored.generation + 2));
     assert!(worker.claim(&ignored).await.is_none());
     assert_eq!(worker.claim(&again).await.expect("the job stands").attempt, 1, "nobody had tried it");
 }
 
-#[tokio::test]
-async fn an_unknown_worker_is_asked_to_register() {
-    let rig = Rig::new().await;
+pub(crate) async fn an_unknown_worker_is_asked_to_register(ground: Ground) {
+    let rig = ground.start();
     let mut worker = rig.worker().await;
     let mut session = worker.session().await;
     let stranger = Heartbeat { worker_id: WorkerId::random().to_string(), ..Heartbeat::default() };
@@ -124,9 +132,8 @@ async fn an_unknown_worker_is_asked_to_register() {
     assert!(matches!(session.command().await, Command::Unknown(_)));
 }
 
-#[tokio::test]
-async fn a_passing_failure_is_tried_again_a_lasting_one_is_told() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_passing_failure_is_tried_again_a_lasting_one_is_told(ground: Ground) {
+    let rig = ground.start();
     let (volume, backup, subject) = rows::backup_under_way(&rig.database).await;
     let id = rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -148,9 +155,8 @@ async fn a_passing_failure_is_tried_again_a_lasting_one_is_told() {
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 1, 2], "a failed backup counts until it is deleted");
 }
 
-#[tokio::test]
-async fn a_job_handed_back_is_placed_again_at_once() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_job_handed_back_is_placed_again_at_once(ground: Ground) {
+    let rig = ground.start();
     let (.., subject) = rows::backup_under_way(&rig.database).await;
     rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -162,9 +168,8 @@ async fn a_job_handed_back_is_placed_again_at_once() {
     }
 }
 
-#[tokio::test]
-async fn a_job_cancelled_in_the_queue_never_runs() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_job_cancelled_in_the_queue_never_runs(ground: Ground) {
+    let rig = ground.start();
     let (volume, backup, subject) = rows::backup_under_way(&rig.database).await;
     let id = rig.enqueue(subject).await;
     let mut tx = rig.database.begin("cancel").await.expect("a transaction");

@@ -1,4 +1,5 @@
-//! A scheduler over SQLite and the broker in memory, met by workers that follow a script.
+//! A scheduler over a database and the broker in memory, met by workers that follow a script. Every case runs on a SQLite
+//! file and on a real PostgreSQL (`real::`, which needs `EMBERKEEP_TEST_POSTGRES_URL`).
 
 mod leases;
 mod placing;
@@ -6,3 +7,60 @@ mod reconciling;
 mod rig;
 mod rows;
 mod settling;
+
+macro_rules! cases {
+    ($($module:ident: $($case:ident)*;)*) => {
+        mod sqlite {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $case() {
+                    crate::rig::on_sqlite(crate::$module::$case).await;
+                })*
+            })*
+        }
+
+        mod real {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $case() {
+                    crate::rig::on_postgres(crate::$module::$case).await;
+                })*
+            })*
+        }
+    };
+}
+
+cases! {
+    leases:
+        the_next_worker_goes_on_and_the_lost_one_is_refused
+        heartbeats_keep_a_lease_and_a_dead_generation_hears_so
+        an_assignment_that_nobody_claims_is_placed_again
+        an_unknown_worker_is_asked_to_register
+        a_passing_failure_is_tried_again_a_lasting_one_is_told
+        a_job_handed_back_is_placed_again_at_once
+        a_job_cancelled_in_the_queue_never_runs;
+    placing:
+        a_job_waits_for_a_worker_and_comes_with_all_it_needs
+        others_and_other_generations_are_stale
+        a_new_volume_gets_its_place_with_the_assignment
+        a_copy_is_made_where_its_source_lies
+        what_can_never_be_placed_fails_without_a_worker
+        a_backup_in_the_wrong_status_is_refused_at_the_claim
+        the_first_place_of_a_backup_stands
+        a_deletion_waits_and_cancels_the_backup_in_its_way
+        a_draining_worker_gets_no_new_job
+        a_hint_that_makes_no_sense_is_dead;
+    reconciling:
+        what_nobody_works_on_is_reset_what_waits_is_not
+        services_show_the_scheduler_and_what_workers_are;
+    settling:
+        a_finished_backup_is_available_and_its_volume_back
+        a_snapshot_s_backup_leaves_the_volume_alone
+        a_deleted_volume_takes_its_snapshots_and_all_quota
+        a_volume_that_stays_keeps_its_snapshots
+        growth_becomes_the_size_or_goes_back
+        an_adopted_volume_is_counted_when_its_size_is_known
+        snapshots_come_and_go
+        a_restore_gives_names_and_metadata_back
+        a_failed_restore_spoils_the_target_not_the_backup;
+}

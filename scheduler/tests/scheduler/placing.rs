@@ -1,5 +1,7 @@
 //! Who gets which job, and what a claim answers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use db::backups::Place;
 use domain::Timestamp;
@@ -8,14 +10,15 @@ use domain::job::{JobState, Subject};
 use domain::volume::VolumeStatus;
 use messaging::{Envelope, topology};
 use proto::worker::job::Work;
+use proto::worker::scheduler_command::Command;
+use proto::worker::worker_event::Event;
 use proto::worker::{BeginBackupRequest, create_volume};
 
-use crate::rig::Rig;
+use crate::rig::Ground;
 use crate::rows;
 
-#[tokio::test]
-async fn a_job_waits_for_a_worker_and_comes_with_all_it_needs() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_job_waits_for_a_worker_and_comes_with_all_it_needs(ground: Ground) {
+    let rig = ground.start();
     let (volume, backup, subject) = rows::backup_under_way(&rig.database).await;
     let id = rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -32,9 +35,8 @@ async fn a_job_waits_for_a_worker_and_comes_with_all_it_needs() {
     assert_eq!(again, job, "a repeated claim is the same job and no new attempt");
 }
 
-#[tokio::test]
-async fn others_and_other_generations_are_stale() {
-    let rig = Rig::new().await;
+pub(crate) async fn others_and_other_generations_are_stale(ground: Ground) {
+    let rig = ground.start();
     let (.., subject) = rows::backup_under_way(&rig.database).await;
     rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -47,9 +49,8 @@ async fn others_and_other_generations_are_stale() {
     assert!(worker.claim(&hint).await.is_some());
 }
 
-#[tokio::test]
-async fn a_new_volume_gets_its_place_with_the_assignment() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_new_volume_gets_its_place_with_the_assignment(ground: Ground) {
+    let rig = ground.start();
     let draft = domain::volume::Volume { pool: None, host: None, ..rows::volume(VolumeStatus::Creating) };
     let volume = rows::put_volume(&rig.database, draft).await;
     rig.enqueue(Subject::VolumeCreate { volume_id: volume.id }).await;
@@ -64,9 +65,8 @@ async fn a_new_volume_gets_its_place_with_the_assignment() {
     assert!(row.launched_at.is_some());
 }
 
-#[tokio::test]
-async fn a_copy_is_made_where_its_source_lies() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_copy_is_made_where_its_source_lies(ground: Ground) {
+    let rig = ground.start();
     let source = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Available)).await;
     let draft = domain::volume::Volume {
         pool: None,
@@ -82,9 +82,8 @@ async fn a_copy_is_made_where_its_source_lies() {
     assert_eq!(from.id, source.id.to_string());
 }
 
-#[tokio::test]
-async fn what_can_never_be_placed_fails_without_a_worker() {
-    let rig = Rig::new().await;
+pub(crate) async fn what_can_never_be_placed_fails_without_a_worker(ground: Ground) {
+    let rig = ground.start();
     let draft = domain::volume::Volume { pool: None, ..rows::volume(VolumeStatus::Extending) };
     let volume = rows::put_volume(&rig.database, draft).await;
     let mut tx = rig.database.begin("growth").await.expect("a transaction");
@@ -98,9 +97,8 @@ async fn what_can_never_be_placed_fails_without_a_worker() {
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0], "the growth was given back");
 }
 
-#[tokio::test]
-async fn a_backup_in_the_wrong_status_is_refused_at_the_claim() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_backup_in_the_wrong_status_is_refused_at_the_claim(ground: Ground) {
+    let rig = ground.start();
     let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::BackingUp)).await;
     let backup = rows::put_backup(&rig.database, rows::backup(&volume, BackupStatus::Error)).await;
     let id = rig.enqueue(rows::create_backup(&backup)).await;
@@ -112,9 +110,8 @@ async fn a_backup_in_the_wrong_status_is_refused_at_the_claim() {
     assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::Available, "no volume stays backing-up");
 }
 
-#[tokio::test]
-async fn the_first_place_of_a_backup_stands() {
-    let rig = Rig::new().await;
+pub(crate) async fn the_first_place_of_a_backup_stands(ground: Ground) {
+    let rig = ground.start();
     let (_, backup, subject) = rows::backup_under_way(&rig.database).await;
     rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -138,9 +135,8 @@ async fn the_first_place_of_a_backup_stands() {
     assert!(worker.client.begin_backup(stranger).await.is_err(), "a dead generation begins nothing");
 }
 
-#[tokio::test]
-async fn a_deletion_waits_and_cancels_the_backup_in_its_way() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_deletion_waits_and_cancels_the_backup_in_its_way(ground: Ground) {
+    let rig = ground.start();
     let (_, backup, subject) = rows::backup_under_way(&rig.database).await;
     rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -161,15 +157,12 @@ async fn a_deletion_waits_and_cancels_the_backup_in_its_way() {
     let mut session = worker.session().await;
     let cancelled = loop {
         session.send(worker.heartbeat(&[&creating])).await;
-        assert!(matches!(session.command().await, proto::worker::scheduler_command::Command::HeartbeatAck(_)));
-        if rig.job(creating.id.parse().expect("an id")).await.cancel_requested {
-            session.send(worker.heartbeat(&[&creating])).await;
-            session.command().await;
-            break session.command().await;
+        if let Command::CancelJob(cancel) = session.command().await {
+            break cancel;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    assert!(matches!(cancelled, proto::worker::scheduler_command::Command::CancelJob(cancel) if !cancel.lost));
+    assert!(!cancelled.lost, "asked, not taken away");
     assert_eq!(rig.job(deletion).await.state, JobState::Queued);
     assert!(worker.fail(&creating, domain::Kind::Cancelled, "cancelled").await);
     assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Deleting, "not resurrected");
@@ -180,13 +173,29 @@ async fn a_deletion_waits_and_cancels_the_backup_in_its_way() {
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0]);
 }
 
-#[tokio::test]
-async fn a_hint_that_makes_no_sense_is_dead() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_draining_worker_gets_no_new_job(ground: Ground) {
+    let rig = ground.start();
+    let mut leaving = rig.worker().await;
+    let mut session = leaving.session().await;
+    let mut goodbye = leaving.heartbeat(&[]);
+    if let Some(Event::Heartbeat(heartbeat)) = &mut goodbye.event {
+        heartbeat.draining = true;
+    }
+    session.send(goodbye).await;
+    assert!(matches!(session.command().await, Command::HeartbeatAck(_)));
+    let (.., subject) = rows::backup_under_way(&rig.database).await;
+    let id = rig.enqueue(subject).await;
+    let mut staying = rig.worker().await;
+    let job = staying.take().await;
+    assert_eq!((job.id, job.generation), (id.to_string(), 2), "it was never assigned to the other");
+}
+
+pub(crate) async fn a_hint_that_makes_no_sense_is_dead(ground: Ground) {
+    let rig = ground.start();
     let mut dead = rig.broker.consume(topology::DEAD, 1).await.expect("a consumer");
     rig.broker.declare(topology::JOBS).await.expect("declared");
     let envelope = Envelope { message_id: "m".to_owned(), body: Bytes::from_static(b"{}"), traceparent: None };
     rig.broker.publish(topology::JOBS, envelope).await.expect("published");
-    let letter = tokio::time::timeout(std::time::Duration::from_secs(10), dead.next()).await.expect("in time");
+    let letter = tokio::time::timeout(Duration::from_secs(10), dead.next()).await.expect("in time");
     assert_eq!(letter.expect("a dead letter").envelope.message_id, "m");
 }

@@ -8,7 +8,7 @@ use domain::job::Subject;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 
-use crate::rig::{Ground, Rig};
+use crate::rig::Ground;
 use crate::rows;
 
 async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
@@ -20,9 +20,7 @@ async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
     tokio::time::timeout(Duration::from_secs(10), wait).await.expect("reached in time");
 }
 
-#[tokio::test]
-async fn what_nobody_works_on_is_reset_what_waits_is_not() {
-    let ground = Ground::new().await;
+pub(crate) async fn what_nobody_works_on_is_reset_what_waits_is_not(ground: Ground) {
     let long_ago = Timestamp::now().minus_secs(600);
     let old = |volume: Volume| Volume { created_at: long_ago, ..volume };
     let stuck = rows::put_volume(&ground.database, old(rows::volume(VolumeStatus::BackingUp))).await;
@@ -49,9 +47,8 @@ async fn what_nobody_works_on_is_reset_what_waits_is_not() {
     assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::Deleting);
 }
 
-#[tokio::test]
-async fn services_show_the_scheduler_and_what_workers_are() {
-    let rig = Rig::new().await;
+pub(crate) async fn services_show_the_scheduler_and_what_workers_are(ground: Ground) {
+    let rig = ground.start();
     let _worker = rig.worker().await;
     eventually(async || {
         let services = db::services::list(&mut rig.read().await, None, None).await.expect("read");

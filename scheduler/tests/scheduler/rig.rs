@@ -1,5 +1,6 @@
 //! A scheduler with everything around it, and workers that do what the test tells them.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use domain::job::{Job, JobState, Subject};
 use domain::snapshot::Snapshot;
 use domain::volume::Volume;
 use domain::{BackupId, JobId, Kind, SnapshotId, Timestamp, VolumeId};
+use futures::FutureExt;
 use hyper_util::rt::TokioIo;
 use messaging::{Broker, Consumer, topology};
 use proto::worker::claim_response::Answer;
@@ -37,24 +39,52 @@ pub(crate) struct Rig {
     pub(crate) broker: Arc<dyn Broker>,
     channel: Channel,
     nudge: outbox::Nudge,
-    _directory: tempfile::TempDir,
     _shutdown: DropGuard,
 }
 
-/// A database with nothing in it, for tests that need rows before the scheduler runs.
+/// A database with nothing in it.
 pub(crate) struct Ground {
     pub(crate) database: Database,
-    directory: tempfile::TempDir,
+}
+
+/// Runs a case on a file of its own.
+pub(crate) async fn on_sqlite<F: Future<Output = ()>>(case: impl FnOnce(Ground) -> F) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("test.db");
+    case(Ground::open(format!("sqlite://{}", path.display())).await).await;
+}
+
+/// Runs a case on a PostgreSQL database of its own, which is dropped whatever happens.
+pub(crate) async fn on_postgres<F: Future<Output = ()>>(case: impl FnOnce(Ground) -> F) {
+    let maintenance = std::env::var("EMBERKEEP_TEST_POSTGRES_URL").expect(
+        "EMBERKEEP_TEST_POSTGRES_URL must name a maintenance database: postgresql://postgres@127.0.0.1/postgres",
+    );
+    let name = format!("emberkeep_test_{}", JobId::random().uuid().simple());
+    let (server, _) = maintenance.rsplit_once('/').expect("the address ends in /database");
+    let config = db::Config { connection: maintenance.clone(), max_pool_size: 1 };
+    let administrator = Database::connect(&config).await.expect("a server");
+    administer(&administrator, format!("CREATE DATABASE {name}")).await;
+    let ground = Ground::open(format!("{server}/{name}")).await;
+    let database = ground.database.clone();
+    let outcome = AssertUnwindSafe(case(ground)).catch_unwind().await;
+    database.close().await;
+    administer(&administrator, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn administer(administrator: &Database, statement: String) {
+    let mut conn = administrator.read().await.expect("a connection");
+    db::sql(statement).execute(&mut conn).await.expect("administer");
 }
 
 impl Ground {
-    pub(crate) async fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let connection = format!("sqlite://{}", directory.path().join("test.db").display());
-        let database =
-            Database::connect(&db::Config { connection, ..db::Config::default() }).await.expect("a database");
+    async fn open(connection: String) -> Self {
+        let config = db::Config { connection, ..db::Config::default() };
+        let database = Database::connect(&config).await.expect("a database");
         database.migrate().await.expect("migrated");
-        Self { database, directory }
+        Self { database }
     }
 
     pub(crate) fn start(self) -> Rig {
@@ -82,22 +112,11 @@ impl Ground {
             }
         });
         let channel = Endpoint::from_static("http://scheduler.test").connect_with_connector_lazy(connector);
-        Rig {
-            database: self.database,
-            broker,
-            channel,
-            nudge,
-            _directory: self.directory,
-            _shutdown: shutdown.drop_guard(),
-        }
+        Rig { database: self.database, broker, channel, nudge, _shutdown: shutdown.drop_guard() }
     }
 }
 
 impl Rig {
-    pub(crate) async fn new() -> Self {
-        Ground::new().await.start()
-    }
-
     /// Queues a job as the api does.
     pub(crate) async fn enqueue(&self, subject: Subject) -> JobId {
         let mut tx = self.database.begin("test job").await.expect("a transaction");

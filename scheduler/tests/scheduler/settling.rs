@@ -12,12 +12,11 @@ use proto::worker::finish_request::Outcome;
 use proto::worker::job::Work;
 use proto::worker::{Done, VolumeMeta};
 
-use crate::rig::Rig;
+use crate::rig::Ground;
 use crate::rows;
 
-#[tokio::test]
-async fn a_finished_backup_is_available_and_its_volume_back() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_finished_backup_is_available_and_its_volume_back(ground: Ground) {
+    let rig = ground.start();
     let (volume, backup, subject) = rows::backup_under_way(&rig.database).await;
     let id = rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
@@ -33,9 +32,8 @@ async fn a_finished_backup_is_available_and_its_volume_back() {
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 1, 2]);
 }
 
-#[tokio::test]
-async fn a_snapshot_s_backup_leaves_the_volume_alone() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_snapshot_s_backup_leaves_the_volume_alone(ground: Ground) {
+    let rig = ground.start();
     let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::InUse)).await;
     let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::BackingUp)).await;
     let draft = rows::backup(&volume, BackupStatus::Creating);
@@ -52,9 +50,8 @@ async fn a_snapshot_s_backup_leaves_the_volume_alone() {
     assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Error);
 }
 
-#[tokio::test]
-async fn a_deleted_volume_takes_its_snapshots_and_all_quota() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_deleted_volume_takes_its_snapshots_and_all_quota(ground: Ground) {
+    let rig = ground.start();
     let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Deleting)).await;
     for _ in 0..2 {
         rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::Deleting)).await;
@@ -69,9 +66,8 @@ async fn a_deleted_volume_takes_its_snapshots_and_all_quota() {
     assert_eq!(rows::usage(&rig.database).await, [0, 0, 0, 0, 0]);
 }
 
-#[tokio::test]
-async fn a_volume_that_stays_keeps_its_snapshots() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_volume_that_stays_keeps_its_snapshots(ground: Ground) {
+    let rig = ground.start();
     let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Deleting)).await;
     let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::Deleting)).await;
     rig.enqueue(Subject::VolumeDelete { volume_id: volume.id, keep_data: false }).await;
@@ -83,9 +79,8 @@ async fn a_volume_that_stays_keeps_its_snapshots() {
     assert_eq!(rows::usage(&rig.database).await, [1, 4, 1, 0, 0]);
 }
 
-#[tokio::test]
-async fn growth_becomes_the_size_or_goes_back() {
-    let rig = Rig::new().await;
+pub(crate) async fn growth_becomes_the_size_or_goes_back(ground: Ground) {
+    let rig = ground.start();
     let mut worker = rig.worker().await;
     for (succeeds, size_gb, status) in [(true, 5, VolumeStatus::InUse), (false, 2, VolumeStatus::ErrorExtending)] {
         let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Extending)).await;
@@ -106,9 +101,8 @@ async fn growth_becomes_the_size_or_goes_back() {
     assert_eq!(rows::usage(&rig.database).await, [2, 7, 0, 0, 0]);
 }
 
-#[tokio::test]
-async fn an_adopted_volume_is_counted_when_its_size_is_known() {
-    let rig = Rig::new().await;
+pub(crate) async fn an_adopted_volume_is_counted_when_its_size_is_known(ground: Ground) {
+    let rig = ground.start();
     let draft = Volume { size_gb: 0, ..rows::volume(VolumeStatus::Managing) };
     let volume = rows::put_volume(&rig.database, draft).await;
     let source = "/srv/images/disk.raw".to_owned();
@@ -121,9 +115,8 @@ async fn an_adopted_volume_is_counted_when_its_size_is_known() {
     assert_eq!(rows::usage(&rig.database).await, [1, 9, 0, 0, 0]);
 }
 
-#[tokio::test]
-async fn snapshots_come_and_go() {
-    let rig = Rig::new().await;
+pub(crate) async fn snapshots_come_and_go(ground: Ground) {
+    let rig = ground.start();
     let mut worker = rig.worker().await;
     let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Available)).await;
     let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::Creating)).await;
@@ -142,9 +135,8 @@ async fn snapshots_come_and_go() {
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0]);
 }
 
-#[tokio::test]
-async fn a_restore_gives_names_and_metadata_back() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_restore_gives_names_and_metadata_back(ground: Ground) {
+    let rig = ground.start();
     let source = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Available)).await;
     let backup = rows::put_backup(&rig.database, rows::backup(&source, BackupStatus::Restoring)).await;
     let name = Some(format!("restore_backup_{}", backup.id));
@@ -175,9 +167,8 @@ async fn a_restore_gives_names_and_metadata_back() {
     assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Available);
 }
 
-#[tokio::test]
-async fn a_failed_restore_spoils_the_target_not_the_backup() {
-    let rig = Rig::new().await;
+pub(crate) async fn a_failed_restore_spoils_the_target_not_the_backup(ground: Ground) {
+    let rig = ground.start();
     let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::RestoringBackup)).await;
     let backup = rows::put_backup(&rig.database, rows::backup(&volume, BackupStatus::Restoring)).await;
     let subject = Subject::BackupRestore { backup_id: backup.id, volume_id: volume.id, new_volume: false };

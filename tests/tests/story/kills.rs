@@ -1,4 +1,4 @@
-//! Workers are killed in the middle of backups and restores; every job ends well all the same.
+//! Processes are killed in the middle of backups and restores; every job ends well all the same.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const CONTAINER: &str = "Kill-Nine";
 const ROUNDS: &str = "EMBERKEEP_TEST_KILLS";
 const ROUNDS_DEFAULT: u64 = 3;
 /// Data in the volume: some seconds of work for one worker that sends one object at a time.
-const DATA: u64 = 192 * MIB;
+const DATA: u64 = 128 * MIB;
 const OBJECT: u64 = 4 * MIB;
 /// A backup is in mid-flight once it has stored so many of its objects.
 const STORED_BEFORE_KILL: usize = 5;
@@ -49,12 +49,7 @@ async fn round(services: &mut Services, client: &Client, seed: u64) -> Result<()
     write_letters(&path, 0, DATA, seed)?;
     let before = hash(&path)?;
 
-    let backup = client.create_backup(&volume, &json!({"container": CONTAINER})).await?;
-    let job = running(services, &backup).await?;
-    wait_until("some objects are stored", MOMENT, async || {
-        Ok((services.checkpoints(&job).await? >= STORED_BEFORE_KILL).then_some(()))
-    })
-    .await?;
+    let (backup, job) = backup_in_flight(services, client, &volume).await?;
     kill(services, &job).await?;
     client.wait_for_status(Noun::Backup, &backup, "available").await?;
     client.wait_for_status(Noun::Volume, &volume, "available").await?;
@@ -77,6 +72,38 @@ async fn round(services: &mut Services, client: &Client, seed: u64) -> Result<()
     ensure!(hash(&path)? == before, "the restored volume is not what was backed up");
     services.add_worker().await?;
     tidy_up(client, &volume, &backup).await
+}
+
+/// The scheduler and the api die in the middle of a backup, and come back.
+pub(crate) async fn scheduler_and_api(services: &mut Services) -> Result<()> {
+    let client = services.client()?;
+    let volume = client.create_volume(1).await?;
+    let path = services.volume_path(&volume);
+    write_letters(&path, 0, DATA, 0)?;
+    let before = hash(&path)?;
+    let (backup, job) = backup_in_flight(services, &client, &volume).await?;
+    services.restart_scheduler().await?;
+    services.restart_api().await?;
+    let now = services.job(job.id).await?.context("the job is gone")?;
+    ensure!(!now.state.is_terminal(), "the job was too quick to be met in mid-flight: {now:?}");
+    client.wait_for_status(Noun::Backup, &backup, "available").await?;
+    check_own_objects(&volume, &backup).await?;
+    write_letters(&path, 0, DATA, 1)?;
+    client.restore(&backup, &volume).await?;
+    client.wait_for_status(Noun::Volume, &volume, "available").await?;
+    ensure!(hash(&path)? == before, "the restored volume is not what was backed up");
+    tidy_up(&client, &volume, &backup).await
+}
+
+/// Starts a backup; answers its id and its job once some objects are stored.
+async fn backup_in_flight(services: &Services, client: &Client, volume: &str) -> Result<(String, Job)> {
+    let backup = client.create_backup(volume, &json!({"container": CONTAINER})).await?;
+    let job = running(services, &backup).await?;
+    wait_until("some objects are stored", MOMENT, async || {
+        Ok((services.checkpoints(&job).await? >= STORED_BEFORE_KILL).then_some(()))
+    })
+    .await?;
+    Ok((backup, job))
 }
 
 /// The backup's job once a worker has claimed it.

@@ -14,6 +14,8 @@ use crate::process::{self, Group};
 
 /// What a server may take to end when it is asked to; its data is thrown away, so not much is at stake.
 const GRACE: Duration = Duration::from_secs(8);
+/// What a server may take to start. Ten seconds are usual; a machine may be busy with others' work.
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// How often a starting server is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(100);
 /// How much of a log an error shows.
@@ -79,13 +81,8 @@ impl Home {
     }
 
     /// Waits until `ready` says yes. A server that ends meanwhile, or is late, is an error that shows the end of its log.
-    pub(crate) async fn wait(
-        &self,
-        name: &str,
-        limit: Duration,
-        mut ready: impl FnMut() -> bool,
-    ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + limit;
+    pub(crate) async fn wait(&self, name: &str, mut ready: impl FnMut() -> bool) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
         loop {
             if ready() {
                 return Ok(());
@@ -95,7 +92,11 @@ impl Home {
                 bail!("{name} ended while it started. Its log ends:\n{}", self.end_of_log(name));
             }
             if Instant::now() > deadline {
-                bail!("{name} did not answer within {} s. Its log ends:\n{}", limit.as_secs(), self.end_of_log(name));
+                bail!(
+                    "{name} did not answer within {} s. Its log ends:\n{}",
+                    START_LIMIT.as_secs(),
+                    self.end_of_log(name)
+                );
             }
             tokio::time::sleep(POLL).await;
         }

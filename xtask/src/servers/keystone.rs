@@ -7,7 +7,6 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::Signal;
@@ -52,7 +51,7 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
 
 /// Waits for the server, then makes projects, users and the catalogue.
 pub(crate) async fn seed(home: &Home, ports: &Ports) -> anyhow::Result<()> {
-    home.wait("keystone", Duration::from_secs(90), || answers(ports.keystone, "/v3")).await?;
+    home.wait("keystone", || answers(ports.keystone, "/v3")).await?;
     let filled = Seeder::sign_in(ports.keystone).and_then(|seeder| seeder.fill(ports));
     filled.with_context(|| format!("fill Keystone, whose log ends:\n{}\n", home.end_of_log("keystone")))
 }

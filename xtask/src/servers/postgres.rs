@@ -1,7 +1,6 @@
 //! PostgreSQL on a fresh cluster.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context;
 use rustix::process::Signal;
@@ -56,7 +55,7 @@ pub(crate) async fn ready(home: &Home, ports: &Ports) -> anyhow::Result<()> {
         let mut command = Command::new(programs.join("pg_isready"));
         command.args(["--quiet", "--host=127.0.0.1", "--port", &port]).status().is_ok_and(|status| status.success())
     };
-    home.wait("postgres", Duration::from_secs(30), is_ready).await
+    home.wait("postgres", is_ready).await
 }
 
 /// The number of a user, from /etc/passwd.

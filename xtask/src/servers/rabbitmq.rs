@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -20,7 +19,7 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
     home.launch(Server { name: "epmd", program: &epmd, stop: Signal::TERM, user: None }, |command| {
         command.args(["-address", "127.0.0.1", "-port", &ports.epmd.to_string()]);
     })?;
-    home.wait("epmd", Duration::from_secs(10), || listens(ports.epmd)).await?;
+    home.wait("epmd", || listens(ports.epmd)).await?;
     let folder = home.folder("rabbitmq")?;
     fs::write(folder.join("rabbitmq.conf"), configuration(ports))?;
     fs::write(folder.join("enabled_plugins"), "[].\n")?;
@@ -30,7 +29,7 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
 }
 
 pub(crate) async fn ready(home: &Home, ports: &Ports) -> anyhow::Result<()> {
-    home.wait("rabbitmq", Duration::from_secs(90), || listens(ports.amqp)).await
+    home.wait("rabbitmq", || listens(ports.amqp)).await
 }
 
 fn configuration(ports: &Ports) -> String {
@@ -59,6 +58,7 @@ fn environment(folder: &Path, ports: &Ports) -> Vec<(&'static str, String)> {
         ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
         ("RABBITMQ_DIST_PORT", ports.amqp_distribution.to_string()),
         ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erlang.to_owned()),
+        ("ERL_CRASH_DUMP", path("erl_crash.dump")),
         ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
         ("ERL_EPMD_PORT", ports.epmd.to_string()),
     ]

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -46,13 +45,12 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
 }
 
 pub(crate) async fn ready(home: &Home, ports: &Ports) -> anyhow::Result<()> {
-    let limit = Duration::from_secs(60);
-    home.wait("memcached", limit, || listens(ports.memcached)).await?;
+    home.wait("memcached", || listens(ports.memcached)).await?;
     for (name, port) in storage_servers(ports) {
-        home.wait(&format!("swift-{name}"), limit, || answers(port, "/healthcheck")).await?;
+        home.wait(&format!("swift-{name}"), || answers(port, "/healthcheck")).await?;
     }
-    home.wait("swift-proxy-tempauth", limit, || answers(ports.swift_tempauth, "/healthcheck")).await?;
-    home.wait("swift-proxy-keystone", limit, || answers(ports.swift_keystone, "/healthcheck")).await
+    home.wait("swift-proxy-tempauth", || answers(ports.swift_tempauth, "/healthcheck")).await?;
+    home.wait("swift-proxy-keystone", || answers(ports.swift_keystone, "/healthcheck")).await
 }
 
 fn storage_servers(ports: &Ports) -> [(&'static str, u16); 3] {

@@ -1,0 +1,140 @@
+//! Whose job it is: hints that come twice, leases, cancellations, the wish to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use domain::{BackupId, JobId, VolumeId};
+use proto::worker::job::Work;
+use proto::worker::scheduler_command::Command;
+use proto::worker::{self as wire, CancelJob};
+use storage::layers::{Fault, Faults, Operation, Rule};
+
+use crate::rig::{Rig, backup, create_backup, done, failed, volume};
+use crate::scripted::LEASE_TTL_SECS;
+
+/// A store whose third object never gets stored: a backup that runs until it is told to stop.
+async fn with_endless_backup() -> (Rig, JobId) {
+    let stall = Rule::new(Operation::Put, 3, Fault::Stall).times(u64::MAX);
+    let mut rig = Rig::with_store(|store| {
+        let faults = Faults::new(store);
+        faults.inject(stall);
+        Arc::new(faults)
+    })
+    .await;
+    let id = VolumeId::random();
+    done(rig.perform(Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })).await);
+    let job = JobId::random();
+    rig.give(job, 2, 1, create_backup(backup(BackupId::random(), id), volume(id, 1), false)).await;
+    rig.until("two objects are stored", |script| script.checkpoints.lock().expect("a lock").len() >= 2).await;
+    (rig, job)
+}
+
+#[tokio::test]
+async fn a_worker_says_who_it_is() {
+    let rig = Rig::new().await;
+    let registration = rig.script.registered.lock().expect("a lock")[0].clone();
+    assert_eq!((registration.host.as_str(), registration.slots), ("h1", 4));
+    assert_eq!(registration.backup_driver, rig.store.service());
+    assert!(matches!(&registration.pools[..], [pool] if pool.name == "p1" && pool.total_bytes > 0));
+    rig.until("a heartbeat came", |script| script.last_heartbeat.lock().expect("a lock").is_some()).await;
+}
+
+#[tokio::test]
+async fn a_hint_that_comes_twice_is_one_job_a_stale_one_none() {
+    let (mut rig, job) = with_endless_backup().await;
+    rig.hint(job, 2).await;
+    rig.hint(JobId::random(), 2).await;
+    let other = VolumeId::random();
+    done(rig.perform(Work::CreateVolume(wire::CreateVolume { volume: Some(volume(other, 1)), source: None })).await);
+    let heartbeat = |script: &crate::scripted::Script| script.last_heartbeat.lock().expect("a lock").clone();
+    rig.until("one job runs", |script| heartbeat(script).is_some_and(|beat| beat.jobs.len() == 1)).await;
+    assert!(rig.is_silent());
+}
+
+#[tokio::test]
+async fn a_user_s_cancel_cleans_up_and_says_so() {
+    let (mut rig, job) = with_endless_backup().await;
+    let cancel = CancelJob { job_id: job.to_string(), generation: 2, lost: false };
+    rig.script.commands.lock().expect("a lock").push(Command::CancelJob(cancel));
+    let failure = failed(rig.finish().await.outcome.expect("an outcome"));
+    assert_eq!((failure.kind.as_str(), failure.handed_back), ("cancelled", false));
+    let place = rig.script.place.lock().expect("a lock").clone().expect("a place");
+    assert!(rig.object_names(&place.container).await.is_empty(), "what was stored is gone");
+}
+
+#[tokio::test]
+async fn a_job_that_is_somebody_else_s_ends_without_a_word() {
+    let (mut rig, job) = with_endless_backup().await;
+    let cancel = CancelJob { job_id: job.to_string(), generation: 2, lost: true };
+    rig.script.commands.lock().expect("a lock").push(Command::CancelJob(cancel));
+    rig.until("no job runs", |script| {
+        script.last_heartbeat.lock().expect("a lock").as_ref().is_some_and(|beat| beat.jobs.is_empty())
+    })
+    .await;
+    assert!(rig.is_silent());
+    let place = rig.script.place.lock().expect("a lock").clone().expect("a place");
+    assert!(!rig.object_names(&place.container).await.is_empty(), "the next worker goes on from there");
+}
+
+#[tokio::test]
+async fn without_answers_the_job_ends_before_its_lease() {
+    let (mut rig, job) = with_endless_backup().await;
+    rig.until("the job's lease is kept", |script| {
+        script.last_heartbeat.lock().expect("a lock").as_ref().is_some_and(|beat| beat.jobs.len() == 1)
+    })
+    .await;
+    rig.script.deaf.store(true, Ordering::SeqCst);
+    let deaf_since = Instant::now();
+    rig.until("the job is given up", |script| {
+        script.last_heartbeat.lock().expect("a lock").as_ref().is_some_and(|beat| beat.jobs.is_empty())
+    })
+    .await;
+    // A heartbeat that was on its way may have been answered; the next one, a second later, tells of the end.
+    assert!(deaf_since.elapsed() < Duration::from_secs(u64::from(LEASE_TTL_SECS) + 3));
+    assert!(rig.is_silent());
+    rig.script.deaf.store(false, Ordering::SeqCst);
+    let id = VolumeId::random();
+    rig.give(job, 4, 2, Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })).await;
+    done(rig.finish().await.outcome.expect("an outcome"));
+}
+
+#[tokio::test]
+async fn an_unknown_worker_registers_again_as_itself() {
+    let rig = Rig::new().await;
+    rig.script.forgetful.store(true, Ordering::SeqCst);
+    rig.until("registered twice", |script| script.registered.lock().expect("a lock").len() == 2).await;
+    let registered = rig.script.registered.lock().expect("a lock").clone();
+    assert_eq!(registered[0].worker_id, registered[1].worker_id);
+}
+
+#[tokio::test]
+async fn a_report_is_sent_until_it_is_taken() {
+    let mut rig = Rig::new().await;
+    rig.script.busy_finishes.store(3, Ordering::SeqCst);
+    let id = VolumeId::random();
+    done(rig.perform(Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })).await);
+    assert_eq!(rig.script.busy_finishes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_stopping_worker_hands_its_job_back() {
+    let (mut rig, _) = with_endless_backup().await;
+    rig.shutdown.cancel();
+    rig.until("it says that it drains", |script| {
+        script.last_heartbeat.lock().expect("a lock").as_ref().is_some_and(|beat| beat.draining)
+    })
+    .await;
+    let failure = failed(rig.finish().await.outcome.expect("an outcome"));
+    assert_eq!((failure.kind.as_str(), failure.handed_back), ("unavailable", true));
+    let Rig { worker, .. } = rig;
+    worker.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_scheduler_s_drain_lets_the_worker_end() {
+    let rig = Rig::new().await;
+    rig.script.commands.lock().expect("a lock").push(Command::Drain(wire::Drain {}));
+    let Rig { worker, .. } = rig;
+    worker.await.expect("no panic").expect("a clean end");
+}
