@@ -73,6 +73,12 @@ impl Client {
         Self { project_id: project_id.to_owned(), ..self.clone() }
     }
 
+    /// The api's address with its version.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     #[must_use]
     pub fn project_id(&self) -> &str {
         &self.project_id

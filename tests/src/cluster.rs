@@ -7,26 +7,21 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use domain::JobId;
 use domain::job::Job;
 use domain::quota::Resource;
-use hyper_util::rt::TokioIo;
 use messaging::{Broker, Envelope, topology};
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 use sha2::{Digest, Sha256};
 use storage::ObjectStore;
 use tempfile::TempDir;
-use tokio::io::duplex;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use volume::{DirectoryPool, Pool, PoolConfig};
 
 use crate::client::{Client, JOB_LIMIT, wait_until};
@@ -34,7 +29,6 @@ use crate::servers::PROJECT_ID;
 
 /// The pool's name.
 pub const POOL: &str = "p1";
-const PIPE_BYTES: usize = 256 * 1024;
 const MIB: u64 = 1 << 20;
 
 /// Api and scheduler; everything ends when it is dropped.
@@ -81,7 +75,7 @@ impl Cluster {
         let nudge = outbox::Relay::spawn(database.clone(), Arc::clone(&broker), shutdown.clone());
         let deps = scheduler::Deps { database: database.clone(), broker: Arc::clone(&broker), nudge: nudge.clone() };
         let scheduler = scheduler::Scheduler::start(deps, scheduler_config(), shutdown.clone());
-        let (channel, incoming) = pipes();
+        let (channel, incoming) = emberkeep::in_memory();
         let serving = shutdown.clone();
         stdx::task::spawn("scheduler", async move { scheduler.serve_grpc(incoming, serving).await });
 
@@ -214,20 +208,6 @@ fn open_pool(directory: &Path) -> Result<DirectoryPool> {
         manage_paths: vec![directory.join("images")],
     };
     Ok(DirectoryPool::open(&config)?)
-}
-
-fn pipes() -> (Channel, ReceiverStream<io::Result<tokio::io::DuplexStream>>) {
-    let (connections, incoming) = mpsc::channel(4);
-    let connector = tower::service_fn(move |_| {
-        let connections = connections.clone();
-        async move {
-            let (near, far) = duplex(PIPE_BYTES);
-            connections.send(Ok(far)).await.map_err(io::Error::other)?;
-            Ok::<_, io::Error>(TokioIo::new(near))
-        }
-    });
-    let endpoint = Endpoint::from_static("http://scheduler.test").connect_timeout(Duration::from_secs(5));
-    (endpoint.connect_with_connector_lazy(connector), ReceiverStream::new(incoming))
 }
 
 /// Writes random bytes of a seed into a volume.

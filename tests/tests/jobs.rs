@@ -1,5 +1,9 @@
 //! Every kind of job from the request to the bytes, and what becomes of it when workers crash on the way.
 
+mod jobs {
+    mod trace;
+}
+
 use std::sync::Arc;
 use std::time::Duration;
 

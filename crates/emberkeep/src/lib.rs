@@ -11,3 +11,4 @@ mod wire;
 
 pub use config::Sections;
 pub use one_process::OneProcess;
+pub use wire::in_memory;

@@ -13,7 +13,7 @@ use tower::service_fn;
 const PIPE_BYTES: usize = 256 * 1024;
 
 /// A client channel, and the connections it makes as the server sees them.
-pub(crate) fn in_memory() -> (Channel, impl Stream<Item = io::Result<DuplexStream>> + Send + 'static) {
+pub fn in_memory() -> (Channel, impl Stream<Item = io::Result<DuplexStream>> + Send + 'static) {
     let (connections, incoming) = mpsc::channel(4);
     let connector = service_fn(move |_| {
         let connections = connections.clone();
