@@ -40,6 +40,8 @@ CREATE TABLE volumes (
 CREATE INDEX volumes_by_project ON volumes (project_id, created_at, id);
 CREATE INDEX volumes_by_age ON volumes (created_at, id);
 CREATE INDEX volumes_by_status ON volumes (status);
+CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
+CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 
 CREATE TABLE attachments (
     id TEXT PRIMARY KEY,
@@ -160,18 +162,23 @@ CREATE TABLE jobs (
     -- Raised by every assignment and every return to the queue: only the holder of the current number may report.
     generation BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
+    -- Attempts that failed without bringing the job further.
+    failures BIGINT NOT NULL,
     project_id TEXT NOT NULL,
     volume_id TEXT,
     snapshot_id TEXT,
     backup_id TEXT,
     params TEXT NOT NULL,
     pool TEXT,
+    -- Of a queued job the worker that had it last.
     worker_id TEXT,
     lease_expires_at BIGINT,
     not_before BIGINT NOT NULL,
     cancel_requested BOOLEAN NOT NULL,
     done_bytes BIGINT NOT NULL,
     total_bytes BIGINT NOT NULL,
+    -- The most bytes that earlier attempts had handled.
+    furthest_bytes BIGINT NOT NULL,
     error TEXT,
     request_id TEXT,
     traceparent TEXT,
@@ -179,6 +186,7 @@ CREATE TABLE jobs (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX jobs_due ON jobs (created_at, id, not_before) WHERE state = 'queued';
+CREATE INDEX jobs_to_cancel ON jobs (created_at, id) WHERE state = 'queued' AND cancel_requested;
 CREATE INDEX jobs_by_lease ON jobs (lease_expires_at) WHERE state IN ('assigned', 'running');
 CREATE INDEX jobs_by_worker ON jobs (worker_id) WHERE state IN ('assigned', 'running');
 CREATE INDEX jobs_by_volume ON jobs (volume_id) WHERE state IN ('queued', 'assigned', 'running');

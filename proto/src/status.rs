@@ -40,13 +40,29 @@ pub fn status_from_error(error: &Error) -> Status {
     status
 }
 
-/// The error behind a status. A status without our header comes from the transport: the peer is away.
+/// The error behind a status. A status without our header comes from the transport.
 #[must_use]
 pub fn error_from_status(status: Status) -> Error {
     let word = status.metadata().get(KIND_HEADER).and_then(|value| value.to_str().ok());
-    let kind = word.map_or(Kind::Unavailable, kind_from_word);
-    let message = if word.is_some() { status.message().to_owned() } else { "scheduler cannot be reached".to_owned() };
+    let (kind, message) = match word {
+        Some(word) => (kind_from_word(word), status.message().to_owned()),
+        None => transport(status.code()),
+    };
     Error::new(kind, message).with_source(status)
+}
+
+/// Either the peer is away, or the call itself is one that no repetition will get through: too large, or not known there.
+fn transport(code: Code) -> (Kind, String) {
+    let (kind, message) = match code {
+        Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument => {
+            (Kind::Invalid, "the message is too large or malformed for the scheduler's protocol")
+        }
+        Code::Unimplemented => {
+            (Kind::Unsupported, "the scheduler does not know this call; upgrade it before its workers")
+        }
+        _ => (Kind::Unavailable, "scheduler cannot be reached"),
+    };
+    (kind, message.to_owned())
 }
 
 #[cfg(test)]
@@ -60,6 +76,15 @@ mod tests {
             let back = error_from_status(status_from_error(&error));
             assert_eq!((back.kind(), back.message()), (kind, "why"));
         }
+    }
+
+    #[test]
+    fn what_the_transport_refuses_for_good_is_not_tried_again() {
         assert_eq!(error_from_status(Status::unavailable("refused")).kind(), Kind::Unavailable);
+        assert!(error_from_status(Status::unknown("transport error")).retryable());
+        for code in [Code::OutOfRange, Code::ResourceExhausted, Code::Unimplemented, Code::InvalidArgument] {
+            let error = error_from_status(Status::new(code, "message length too large"));
+            assert!(!error.retryable(), "{code:?}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What every part of a scheduler shares.
 
 use db::Database;
-use domain::Timestamp;
+use domain::{Error, JobId, Kind, Result, Timestamp};
+use stdx::report::Chain;
 use tokio::sync::{Mutex, Notify};
 
 use crate::config::Config;
@@ -24,6 +25,16 @@ impl Core {
     /// An outbox row was written.
     pub(crate) fn wake_relay(&self) {
         self.nudge.wake();
+    }
+
+    /// Logs what went wrong with one of many jobs, so that the others get their turn. The error comes back when it is the
+    /// database that is away: then nobody's turn is worth trying.
+    pub(crate) async fn outlive(&self, job: JobId, message: &'static str, error: Error) -> Result<()> {
+        if error.kind() == Kind::Unavailable && self.database.healthy().await.is_err() {
+            return Err(error);
+        }
+        tracing::error!(job_id = %job, error = %Chain(&error), "{message}");
+        Ok(())
     }
 
     /// A job was queued or a slot became free.

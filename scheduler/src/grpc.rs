@@ -28,10 +28,15 @@ use crate::core::Core;
 /// A connection whose peer is gone without a word is noticed after this and a timeout.
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A restore's report carries the metadata of a whole chain of backups.
+const MESSAGE_MAX_BYTES: usize = 8 * 1024 * 1024;
+
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 pub(crate) fn service(core: Arc<Core>, shutdown: CancellationToken) -> WorkersServer<Service> {
     WorkersServer::new(Service { core, shutdown })
+        .max_decoding_message_size(MESSAGE_MAX_BYTES)
+        .max_encoding_message_size(MESSAGE_MAX_BYTES)
 }
 
 pub(crate) struct Service {

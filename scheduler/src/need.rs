@@ -9,17 +9,17 @@ pub(crate) use domain::placement::Need;
 
 const GIB: i64 = 1 << 30;
 
-/// A pool that was chosen once stands for all later attempts. An error that is not retryable means that the job can never
+/// A pool in which an attempt was made stands for all later ones: bytes may lie there. An error that is not retryable means that the job can never
 /// be done: what it is about is gone.
 pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
     if let Some(pool) = &job.pool {
         return Ok(Need::Pool(pool.clone()));
     }
     match &job.subject {
-        Subject::VolumeCreate { volume_id } => new_volume(conn, *volume_id).await,
+        Subject::VolumeCreate { volume_id } => new_volume(conn, job, *volume_id).await,
         Subject::BackupRestore { volume_id, new_volume: true, .. } => {
             let volume = volume(conn, *volume_id).await?;
-            Ok(volume.pool.clone().map_or_else(|| any_pool(&volume), Need::Pool))
+            Ok(begun_in(job, &volume).unwrap_or_else(|| any_pool(&volume)))
         }
         // A volume that was never placed has no bytes: any worker can say that they are gone.
         Subject::VolumeDelete { volume_id, .. } | Subject::SnapshotDelete { volume_id, .. } => {
@@ -36,17 +36,25 @@ pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
 }
 
 /// A copy is made where its source lies, an empty volume wherever there is room.
-async fn new_volume(conn: &mut Conn, id: VolumeId) -> Result<Need> {
+async fn new_volume(conn: &mut Conn, job: &Job, id: VolumeId) -> Result<Need> {
     let volume = volume(conn, id).await?;
-    match (&volume.pool, volume.snapshot_id, volume.source_volume_id) {
-        (Some(pool), ..) => Ok(Need::Pool(pool.clone())),
-        (None, Some(snapshot), _) => {
+    if let Some(need) = begun_in(job, &volume) {
+        return Ok(need);
+    }
+    match (volume.snapshot_id, volume.source_volume_id) {
+        (Some(snapshot), _) => {
             let source = source_of_snapshot(conn, snapshot).await?;
             pool_of(conn, source).await
         }
-        (None, None, Some(source)) => pool_of(conn, source).await,
-        (None, None, None) => Ok(any_pool(&volume)),
+        (None, Some(source)) => pool_of(conn, source).await,
+        (None, None) => Ok(any_pool(&volume)),
     }
+}
+
+/// The pool that a new volume was begun in. Where nobody has claimed the job yet, the volume's row names at most a pool whose
+/// worker never came.
+fn begun_in(job: &Job, volume: &Volume) -> Option<Need> {
+    if job.attempts > 0 { volume.pool.clone().map(Need::Pool) } else { None }
 }
 
 async fn source_of_snapshot(conn: &mut Conn, id: SnapshotId) -> Result<VolumeId> {

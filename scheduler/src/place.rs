@@ -29,10 +29,28 @@ pub(crate) async fn fleet(core: &Core, now: Timestamp) -> Result<Vec<Candidate>>
     workers::candidates(&mut conn, core.alive_since(now)).await
 }
 
-/// Places the job if it is queued and due; the chosen worker's load in `fleet` grows with it.
+/// What is to be done about a queued job, as the rows say.
+enum Decision {
+    NotQueued,
+    Waits,
+    /// Something else must stop first.
+    CancelFirst(JobId),
+    End(Job, Ending, String),
+    Assign(Job, Placement),
+}
+
+/// Places the job if it is queued and due; the chosen worker's load in `fleet` grows with it. Decided on what a reader sees,
+/// so that jobs that wait cost no transaction; what is then done is a compare-and-set on the job's generation.
 pub(crate) async fn place(core: &Core, id: JobId, fleet: &mut [Candidate], now: Timestamp) -> Result<Placed> {
+    let decision = decide(&mut core.database.read().await?, id, fleet, now).await?;
+    if matches!(decision, Decision::NotQueued) {
+        return Ok(Placed::NotQueued);
+    }
+    if matches!(decision, Decision::Waits) {
+        return Ok(Placed::Waits);
+    }
     let mut tx = core.database.begin("place job").await?;
-    let placed = place_in(&mut tx, core, id, fleet, now).await?;
+    let placed = act(&mut tx, core, decision, fleet, now).await?;
     tx.commit().await?;
     match placed {
         Placed::Assigned => core.wake_relay(),
@@ -42,40 +60,65 @@ pub(crate) async fn place(core: &Core, id: JobId, fleet: &mut [Candidate], now: 
     Ok(placed)
 }
 
-async fn place_in(conn: &mut Conn, core: &Core, id: JobId, fleet: &mut [Candidate], now: Timestamp) -> Result<Placed> {
-    let Some(job) = jobs::get(conn, id).await? else { return Ok(Placed::NotQueued) };
-    if job.state != JobState::Queued || job.not_before > now {
-        return Ok(Placed::NotQueued);
+async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp) -> Result<Decision> {
+    let Some(job) = jobs::get(conn, id).await? else { return Ok(Decision::NotQueued) };
+    if job.state != JobState::Queued {
+        return Ok(Decision::NotQueued);
     }
     if job.cancel_requested {
-        let reason = Some("cancelled before it ran");
-        settle::end(conn, &job, Ending::Cancelled, reason, &Report::default(), now).await?;
-        return Ok(Placed::Ended);
+        return Ok(Decision::End(job, Ending::Cancelled, "cancelled before it ran".to_owned()));
     }
-    if must_wait(conn, &job, now).await? {
-        return Ok(Placed::Waits);
+    if job.not_before > now {
+        return Ok(Decision::NotQueued);
+    }
+    match in_the_way(conn, &job).await? {
+        InTheWay::Nothing => {}
+        InTheWay::Something => return Ok(Decision::Waits),
+        InTheWay::Cancellable(other) => return Ok(Decision::CancelFirst(other)),
     }
     let need = match need::of(conn, &job).await {
         Ok(need) => need,
         Err(error) if !error.retryable() => {
             tracing::warn!(job_id = %job.id, error = %Chain(&error), "job can never be placed");
-            let reason = Some(error.message());
-            settle::end(conn, &job, Ending::Failed, reason, &Report::default(), now).await?;
-            return Ok(Placed::Ended);
+            return Ok(Decision::End(job, Ending::Failed, error.message().to_owned()));
         }
         Err(error) => return Err(error),
     };
-    let Some(chosen) = placement::place(&need, fleet) else {
+    let Some(chosen) = placement::place(&need, fleet, job.worker_id) else {
         tracing::debug!(job_id = %job.id, kind = %job.kind, ?need, "no live worker can take the job now");
-        return Ok(Placed::Waits);
+        return Ok(Decision::Waits);
     };
-    if !assign(conn, core, &job, &chosen, now).await? {
-        return Ok(Placed::NotQueued);
+    Ok(Decision::Assign(job, chosen))
+}
+
+async fn act(
+    conn: &mut Conn,
+    core: &Core,
+    decision: Decision,
+    fleet: &mut [Candidate],
+    now: Timestamp,
+) -> Result<Placed> {
+    match decision {
+        Decision::NotQueued => Ok(Placed::NotQueued),
+        Decision::Waits => Ok(Placed::Waits),
+        Decision::CancelFirst(other) => {
+            jobs::request_cancel(conn, other, now).await?;
+            Ok(Placed::Waits)
+        }
+        Decision::End(job, ending, reason) => {
+            let ended = settle::end(conn, &job, ending, Some(&reason), &Report::default(), now).await?;
+            Ok(if ended { Placed::Ended } else { Placed::NotQueued })
+        }
+        Decision::Assign(job, chosen) => {
+            if !assign(conn, core, &job, &chosen, now).await? {
+                return Ok(Placed::NotQueued);
+            }
+            if let Some(worker) = fleet.iter_mut().find(|worker| worker.worker_id == chosen.worker_id) {
+                worker.busy += 1;
+            }
+            Ok(Placed::Assigned)
+        }
     }
-    if let Some(worker) = fleet.iter_mut().find(|worker| worker.worker_id == chosen.worker_id) {
-        worker.busy += 1;
-    }
-    Ok(Placed::Assigned)
 }
 
 async fn assign(conn: &mut Conn, core: &Core, job: &Job, chosen: &Placement, now: Timestamp) -> Result<bool> {
@@ -103,22 +146,48 @@ const fn new_volume(subject: &Subject) -> Option<VolumeId> {
     }
 }
 
-/// A deletion waits until everything asked for earlier about the same thing has ended: a backup that is still being written
-/// would leave objects behind its own deletion. A backup or restore in the way of its backup's deletion is cancelled.
-async fn must_wait(conn: &mut Conn, job: &Job, now: Timestamp) -> Result<bool> {
+/// What must end before a job may begin.
+enum InTheWay {
+    Nothing,
+    Something,
+    /// A job that need not be waited for: it may be asked to stop.
+    Cancellable(JobId),
+}
+
+/// A job that destroys, overwrites or resizes something waits until everything asked for earlier about the same thing has
+/// ended, and until the copies that are being made of it are complete: a backup that is still being written would leave
+/// objects behind its own deletion, a copy of a volume that is restored over would be half of the one and half of the other.
+/// A backup or restore in the way of its backup's deletion is cancelled.
+async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
     let resource_id = match &job.subject {
-        Subject::VolumeDelete { volume_id, .. } => volume_id.to_string(),
+        Subject::VolumeDelete { volume_id, .. }
+        | Subject::VolumeExtend { volume_id, .. }
+        | Subject::BackupRestore { volume_id, new_volume: false, .. } => volume_id.to_string(),
         Subject::SnapshotDelete { snapshot_id, .. } => snapshot_id.to_string(),
         Subject::BackupDelete { backup_id } => backup_id.to_string(),
-        _ => return Ok(false),
+        _ => return Ok(InTheWay::Nothing),
     };
-    let Some(other) = jobs::unfinished_about(conn, &resource_id).await? else { return Ok(false) };
-    if other.id == job.id || (other.created_at, other.id) > (job.created_at, job.id) {
-        return Ok(false);
-    }
+    // The oldest one; if that is this job or a later one, so are all others.
+    let oldest = jobs::unfinished_about(conn, &resource_id).await?;
+    let Some(other) = oldest.filter(|other| (other.created_at, other.id) < (job.created_at, job.id)) else {
+        let copied = is_being_copied(conn, job).await?;
+        return Ok(if copied { InTheWay::Something } else { InTheWay::Nothing });
+    };
     let cancellable = matches!(other.kind, JobKind::BackupCreate | JobKind::BackupRestore);
     if job.kind == JobKind::BackupDelete && cancellable && !other.cancel_requested {
-        jobs::request_cancel(conn, other.id, now).await?;
+        return Ok(InTheWay::Cancellable(other.id));
     }
-    Ok(true)
+    Ok(InTheWay::Something)
+}
+
+async fn is_being_copied(conn: &mut Conn, job: &Job) -> Result<bool> {
+    match &job.subject {
+        Subject::SnapshotDelete { snapshot_id, .. } => {
+            volumes::copied_from_snapshot(conn, *snapshot_id, job.created_at).await
+        }
+        subject => match subject.volume_id() {
+            Some(volume_id) => volumes::copied_from_volume(conn, volume_id, job.created_at).await,
+            None => Ok(false),
+        },
+    }
 }

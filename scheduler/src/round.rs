@@ -1,10 +1,10 @@
 //! The round: places every queued job that is due, on each tick and whenever somebody says that something changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use db::jobs;
-use domain::job::Job;
 use domain::placement::Candidate;
 use domain::{Result, Timestamp};
 use stdx::backoff::Backoff;
@@ -15,9 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::core::Core;
 use crate::place::{self, Placed};
 
-/// Jobs looked at per round. Jobs that no live worker can take stay in front of the line; newer ones are still placed by
-/// their own hints.
-const JOBS_PER_ROUND: i64 = 500;
+/// Jobs read at once.
+const PAGE: i64 = 500;
 /// Pauses while the database is away.
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -49,28 +48,50 @@ async fn rounds(core: &Core) {
 
 async fn round(core: &Core, now: Timestamp) -> Result<()> {
     let _alone = core.placing.lock().await;
-    let due = jobs::due(&mut core.database.read().await?, now, JOBS_PER_ROUND).await?;
-    if due.is_empty() {
-        return Ok(());
-    }
+    end_cancelled(core, now).await?;
     let mut fleet = place::fleet(core, now).await?;
+    let mut after = None;
     let mut waiting = 0;
-    for job in due {
-        if is_hopeless(&job, &fleet) || place::place(core, job.id, &mut fleet, now).await? == Placed::Waits {
-            waiting += 1;
+    // Those that a worker with room can reach; for the others nothing has changed.
+    while let Some(pools) = open_pools(&fleet) {
+        let due = jobs::due(&mut core.database.read().await?, now, Some(&pools), after.as_ref(), PAGE).await?;
+        for job in &due.jobs {
+            if !fleet.iter().any(Candidate::has_room) {
+                break;
+            }
+            match place::place(core, job.id, &mut fleet, now).await {
+                Ok(Placed::Waits) => waiting += 1,
+                Ok(_) => {}
+                Err(error) => core.outlive(job.id, "job not placed; the next round tries again", error).await?,
+            }
         }
+        if due.next.is_none() {
+            break;
+        }
+        after = due.next;
     }
-    tracing::debug!(waiting, "round done");
+    if waiting > 0 {
+        tracing::debug!(waiting, "round done");
+    }
     Ok(())
 }
 
-/// Whether it is plain without asking the database that nobody can take the job now. Many jobs may wait for the same few
-/// workers; only those with a chance are worth a transaction. A cancelled job needs no worker to end.
-fn is_hopeless(job: &Job, fleet: &[Candidate]) -> bool {
-    let reaches = |worker: &Candidate| match &job.pool {
-        Some(pool) => worker.pools.iter().any(|report| report.name == *pool),
-        None => true,
-    };
-    let takes = |worker: &Candidate| !worker.disabled && worker.busy < worker.slots && reaches(worker);
-    !job.cancel_requested && !fleet.iter().any(takes)
+/// A cancelled job needs no worker to end, and no due time.
+async fn end_cancelled(core: &Core, now: Timestamp) -> Result<()> {
+    let cancelled = jobs::to_cancel(&mut core.database.read().await?, PAGE).await?;
+    for job in cancelled {
+        if let Err(error) = place::place(core, job.id, &mut [], now).await {
+            core.outlive(job.id, "cancelled job not ended; the next round tries again", error).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The pools of the workers that could take a job now; `None` when nobody can. Many jobs may wait for the same few workers:
+/// only those with a chance are worth reading.
+fn open_pools(fleet: &[Candidate]) -> Option<Vec<String>> {
+    let open = || fleet.iter().filter(|worker| worker.has_room());
+    open().next()?;
+    let pools: BTreeSet<&String> = open().flat_map(|worker| &worker.pools).map(|pool| &pool.name).collect();
+    Some(pools.into_iter().cloned().collect())
 }

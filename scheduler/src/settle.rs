@@ -1,13 +1,15 @@
 //! The end of a job: one transaction in which the job ends and every row it was about gets its final state.
 //!
 //! `domain::settle` says what becomes of which row; here it is applied. A row that vanished meanwhile, or that somebody moved
-//! to another status (a force delete, an operator's reset), is left alone: what ended is the job, not their wish.
+//! to another status (a force delete, an operator's reset), is left alone: what ended is the job, not their wish. So is the
+//! status that a later job's request set, even where it is the same word.
 
 mod backup;
 mod replay;
 mod snapshot;
 mod volume;
 
+use db::jobs::Requeue;
 use db::{Conn, checkpoints, jobs};
 use domain::job::{self, Ending, Job, JobEvent};
 use domain::settle::settle;
@@ -61,19 +63,24 @@ pub(crate) async fn end(
     Ok(true)
 }
 
-/// Queues the job again or ends it, by what went wrong and how often it was tried.
+/// Queues the job again or ends it, by what went wrong and how often that happened.
 pub(crate) async fn failed(conn: &mut Conn, job: &Job, kind: Kind, reason: &str, now: Timestamp) -> Result<Fate> {
-    let done = match job::after_failure(kind, job.attempts) {
+    let failures = job.failures + 1;
+    let done = match job::after_failure(kind, failures) {
         JobEvent::Finish(ending) => {
             let ended = end(conn, job, ending, Some(reason), &Report::default(), now).await?;
             return Ok(if ended { Fate::Ended } else { Fate::Stale });
         }
-        _ => requeue(conn, job, reason, now.plus_secs(job::retry_delay_secs(job.attempts)), now).await?,
+        _ => {
+            let not_before = now.plus_secs(job::retry_delay_secs(failures));
+            back(conn, job, Requeue { reason, failed: true, not_before }, now).await?
+        }
     };
     Ok(if done { Fate::Requeued } else { Fate::Stale })
 }
 
-/// Queues the job again; its generation rises, so that the worker that had it can report no more.
+/// Queues the job again, through no fault of its own; its generation rises, so that the worker that had it can report no
+/// more.
 pub(crate) async fn requeue(
     conn: &mut Conn,
     job: &Job,
@@ -81,9 +88,14 @@ pub(crate) async fn requeue(
     not_before: Timestamp,
     now: Timestamp,
 ) -> Result<bool> {
-    let done = jobs::requeue(conn, job.id, job.generation, reason, not_before, topology::JOBS, now).await?;
+    back(conn, job, Requeue { reason, failed: false, not_before }, now).await
+}
+
+async fn back(conn: &mut Conn, job: &Job, requeue: Requeue<'_>, now: Timestamp) -> Result<bool> {
+    let done = jobs::requeue(conn, job.id, job.generation, requeue, topology::JOBS, now).await?;
     if done {
-        tracing::warn!(job_id = %job.id, kind = %job.kind, attempts = job.attempts, reason, "job queued again");
+        tracing::warn!(job_id = %job.id, kind = %job.kind, attempts = job.attempts, failures = job.failures,
+            failed = requeue.failed, reason = requeue.reason, "job queued again");
     }
     Ok(done)
 }

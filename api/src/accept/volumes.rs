@@ -16,7 +16,8 @@ pub(crate) async fn extend(call: &Call, id: &str, new_size_gb: i64, in_use_allow
     let mut tx = call.app.database.begin("accept volume extension").await?;
     let volume = volumes::get(&mut tx, &call.caller.scope(), id).await?;
     volume.check_extend(new_size_gb, in_use_allowed)?;
-    let amounts = [(Resource::Gigabytes, new_size_gb - volume.size_gb)];
+    let charged_gb = new_size_gb - volume.size_gb;
+    let amounts = [(Resource::Gigabytes, charged_gb)];
     quotas::charge(&mut tx, &volume.project_id, &call.app.default_limits(), &amounts).await?;
     if !volumes::change_status(&mut tx, volume.id, &[volume.status], VolumeStatus::Extending, call.now).await? {
         volumes::get(&mut tx, &call.caller.scope(), id).await?.check_extend(new_size_gb, in_use_allowed)?;
@@ -28,7 +29,7 @@ pub(crate) async fn extend(call: &Call, id: &str, new_size_gb: i64, in_use_allow
     if unfinished.is_some_and(|job| job.subject.kind() == JobKind::VolumeExtend) {
         return Err(raced("Volume", volume.id));
     }
-    let subject = Subject::VolumeExtend { volume_id: volume.id, new_size_gb, was: volume.status };
+    let subject = Subject::VolumeExtend { volume_id: volume.id, new_size_gb, charged_gb, was: volume.status };
     enqueue(&mut tx, call, subject, &volume.project_id, volume.pool.as_deref()).await?;
     commit(call, tx).await
 }

@@ -145,7 +145,7 @@ impl World {
     /// The unfinished jobs, oldest first.
     pub(crate) async fn jobs(&self) -> Vec<Job> {
         let mut conn = self.database.read().await.expect("a connection");
-        db::jobs::due(&mut conn, Timestamp::now().plus_secs(1), 1000).await.expect("jobs")
+        db::jobs::due(&mut conn, Timestamp::now().plus_secs(1), None, None, 1000).await.expect("jobs").jobs
     }
 
     /// Everything that a request could change, written out.

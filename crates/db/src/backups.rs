@@ -9,7 +9,7 @@ use domain::backup::{Backup, BackupStatus};
 use domain::{BackupId, Error, Result, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
-use crate::row::Row;
+use crate::row::{Row, readable};
 use crate::table::{Table, placeholders};
 use crate::{ListQuery, Scope, list, metadata};
 
@@ -269,7 +269,7 @@ pub async fn delete(conn: &mut Conn, id: BackupId, now: Timestamp) -> Result<()>
 /// As `volumes::stuck`.
 pub async fn stuck(conn: &mut Conn, statuses: &[BackupStatus], before: Timestamp, limit: i64) -> Result<Vec<Backup>> {
     let statuses: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
-    TABLE.stuck(conn, &statuses, before, limit).await?.iter().map(from_row).collect()
+    Ok(readable(&TABLE.stuck(conn, &statuses, before, limit).await?, from_row))
 }
 
 fn from_row(row: &Row) -> Result<Backup> {

@@ -10,15 +10,15 @@ use domain::{Error, JobId, Result, Timestamp};
 
 use crate::conn::{Conn, sql};
 use crate::outbox::{self, Hint, Outgoing};
-use crate::row::Row;
+use crate::row::{Row, readable};
 use crate::subject;
 use crate::table::placeholders;
 
 const TABLE: &str = "jobs";
 
-const COLUMNS: &str = "id, kind, state, generation, attempts, project_id, volume_id, snapshot_id, backup_id, params, pool, \
-                       worker_id, lease_expires_at, not_before, cancel_requested, done_bytes, total_bytes, error, \
-                       request_id, traceparent, created_at, updated_at";
+const COLUMNS: &str = "id, kind, state, generation, attempts, failures, project_id, volume_id, snapshot_id, backup_id, params, pool, \
+                       worker_id, lease_expires_at, not_before, cancel_requested, done_bytes, total_bytes, \
+                       furthest_bytes, error, request_id, traceparent, created_at, updated_at";
 
 /// What an accepted request leaves for the schedulers.
 #[derive(Clone, Debug)]
@@ -38,12 +38,13 @@ pub struct NewJob {
 pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp) -> Result<JobId> {
     const FIRST_GENERATION: i64 = 1;
     let id = JobId::random();
-    let text = format!("INSERT INTO jobs ({COLUMNS}) VALUES ({})", placeholders(1, 22));
+    let text = format!("INSERT INTO jobs ({COLUMNS}) VALUES ({})", placeholders(1, 24));
     sql(text)
         .bind(id)
         .bind(job.subject.kind().as_str())
         .bind(JobState::Queued.as_str())
         .bind(FIRST_GENERATION)
+        .bind(0)
         .bind(0)
         .bind(&job.project_id)
         .bind(job.subject.volume_id())
@@ -55,6 +56,7 @@ pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp)
         .bind(None::<Timestamp>)
         .bind(now)
         .bind(false)
+        .bind(0)
         .bind(0)
         .bind(0)
         .bind(None::<&str>)
@@ -74,12 +76,59 @@ pub async fn get(conn: &mut Conn, id: JobId) -> Result<Option<Job>> {
     sql(text).bind(id).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
 }
 
-/// `queued` and due, oldest first: for the scheduler's round.
-pub async fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Job>> {
+/// A row's place in the line of queued jobs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Position {
+    created_at: Timestamp,
+    id: String,
+}
+
+/// Some of the queued jobs that are due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Due {
+    /// Oldest first; without the rows that this version cannot read.
+    pub jobs: Vec<Job>,
+    /// Where to go on; `None` when there are no more.
+    pub next: Option<Position>,
+}
+
+/// `queued` and due, oldest first, behind `after`; `limit` at most. With `pools` only the jobs that work in one of them or
+/// whose pool is not known: for the scheduler's round.
+pub async fn due(
+    conn: &mut Conn,
+    now: Timestamp,
+    pools: Option<&[String]>,
+    after: Option<&Position>,
+    limit: i64,
+) -> Result<Due> {
+    let reached = match pools {
+        None => String::new(),
+        Some([]) => "AND pool IS NULL".to_owned(),
+        Some(pools) => format!("AND (pool IS NULL OR pool IN ({}))", placeholders(5, pools.len())),
+    };
     let text = format!(
-        "SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND not_before <= $1 ORDER BY created_at, id LIMIT $2"
+        "SELECT {COLUMNS} FROM jobs
+         WHERE state = 'queued' AND not_before <= $1 AND (created_at > $2 OR (created_at = $2 AND id > $3)) {reached}
+         ORDER BY created_at, id LIMIT $4"
     );
-    sql(text).bind(now).bind(limit).fetch_all(conn).await?.iter().map(from_row).collect()
+    let (created_at, id) = after.map_or((Timestamp::from_micros(i64::MIN), ""), |at| (at.created_at, at.id.as_str()));
+    let query = sql(text).bind(now).bind(created_at).bind(id).bind(limit).bind_all(pools.unwrap_or_default());
+    let rows = query.fetch_all(conn).await?;
+    let next = match rows.last() {
+        Some(last) if i64::try_from(rows.len()).is_ok_and(|read| read >= limit) => {
+            Some(Position { created_at: last.time("created_at")?, id: last.text("id")? })
+        }
+        _ => None,
+    };
+    Ok(Due { jobs: readable(&rows, from_row), next })
+}
+
+/// `queued` and asked to stop, due or not, oldest first.
+pub async fn to_cancel(conn: &mut Conn, limit: i64) -> Result<Vec<Job>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND cancel_requested ORDER BY created_at, id LIMIT $1"
+    );
+    Ok(readable(&sql(text).bind(limit).fetch_all(conn).await?, from_row))
 }
 
 /// (`queued`, generation) → (`assigned`, generation + 1); also the outbox row for `queue`. `None`: somebody else was faster.
@@ -156,6 +205,18 @@ pub async fn hold(conn: &mut Conn, id: JobId, generation: i64, worker: WorkerId)
     held.as_ref().map(from_row).transpose()
 }
 
+/// The job as it is now when its lease has ended and nobody has touched its state or generation since it was `seen`. Locks the
+/// row for the transaction: a claim or a heartbeat that comes later finds what this transaction decides.
+pub async fn hold_expired(conn: &mut Conn, seen: &Job, now: Timestamp) -> Result<Option<Job>> {
+    let text = format!(
+        "UPDATE jobs SET state = state WHERE id = $1 AND generation = $2 AND state = $3 AND lease_expires_at < $4
+         RETURNING {COLUMNS}"
+    );
+    let held =
+        sql(text).bind(seen.id).bind(seen.generation).bind(seen.state.as_str()).bind(now).fetch_optional(conn).await?;
+    held.as_ref().map(from_row).transpose()
+}
+
 /// Extends the lease and notes progress; `None` when the generation is dead, else whether cancellation is asked for.
 pub async fn renew(
     conn: &mut Conn,
@@ -181,19 +242,32 @@ pub async fn renew(
     renewed.map(|row| row.bool("cancel_requested")).transpose()
 }
 
-/// (`assigned` | `running`, generation) → (`queued`, generation + 1), not before `not_before`; also the outbox row for
-/// `queue`. False: somebody else did. Of several reasons the first stays.
+/// Why a job goes back to the queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Requeue<'a> {
+    /// For people; of several reasons the first stays.
+    pub reason: &'a str,
+    /// It counts against the job.
+    pub failed: bool,
+    /// Not to be assigned before.
+    pub not_before: Timestamp,
+}
+
+/// (`assigned` | `running`, generation) → (`queued`, generation + 1); also the outbox row for `queue`. False: somebody else
+/// did. The worker stays noted as the last one; a pool that nobody has worked in yet is forgotten, and chosen anew.
 pub async fn requeue(
     conn: &mut Conn,
     id: JobId,
     generation: i64,
-    reason: &str,
-    not_before: Timestamp,
+    requeue: Requeue<'_>,
     queue: &str,
     now: Timestamp,
 ) -> Result<bool> {
     let text = format!(
-        "UPDATE jobs SET state = $3, generation = generation + 1, worker_id = NULL, lease_expires_at = NULL,
+        "UPDATE jobs SET state = $3, generation = generation + 1, lease_expires_at = NULL,
+            pool = CASE WHEN attempts = 0 THEN NULL ELSE pool END,
+            failures = failures + CASE WHEN $7 THEN 1 ELSE 0 END,
+            furthest_bytes = CASE WHEN done_bytes > furthest_bytes THEN done_bytes ELSE furthest_bytes END,
             not_before = $4, error = COALESCE(error, $5), updated_at = $6
          WHERE id = $1 AND generation = $2 AND {}
          RETURNING generation, traceparent",
@@ -203,9 +277,10 @@ pub async fn requeue(
         .bind(id)
         .bind(generation)
         .bind(JobState::Queued.as_str())
-        .bind(not_before)
-        .bind(reason)
+        .bind(requeue.not_before)
+        .bind(requeue.reason)
         .bind(now)
+        .bind(requeue.failed)
         .fetch_optional(conn)
         .await?;
     let Some(row) = queued else { return Ok(false) };
@@ -243,13 +318,46 @@ pub async fn request_cancel(conn: &mut Conn, id: JobId, now: Timestamp) -> Resul
     Ok(sql(text).bind(id).bind(now).execute(conn).await? > 0)
 }
 
-/// `assigned` or `running` with a lease that ended before `now`.
+/// `assigned` or `running` with a lease that ended before `now`, without the rows that this version cannot read.
 pub async fn expired(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Job>> {
     let text = format!(
         "SELECT {COLUMNS} FROM jobs WHERE state IN ('assigned', 'running') AND lease_expires_at < $1
          ORDER BY lease_expires_at, id LIMIT $2"
     );
-    sql(text).bind(now).bind(limit).fetch_all(conn).await?.iter().map(from_row).collect()
+    Ok(readable(&sql(text).bind(now).bind(limit).fetch_all(conn).await?, from_row))
+}
+
+/// The kinds of job whose request gave a volume its status; a backup of a snapshot gives the snapshot one.
+const OWN_VOLUME: &str = "kind IN ('volume_create', 'volume_delete', 'volume_extend', 'volume_manage', 'backup_restore') \
+                          OR (kind = 'backup_create' AND snapshot_id IS NULL)";
+/// The kinds of job whose request gave a backup its status.
+const OWN_BACKUP: &str = "kind IN ('backup_create', 'backup_restore', 'backup_delete')";
+
+/// Whether the status of the job's volume belongs to an unfinished job that was asked for later.
+pub async fn volume_superseded(conn: &mut Conn, job: &Job) -> Result<bool> {
+    superseded(conn, "volume_id", job.subject.volume_id().map(|id| id.to_string()), OWN_VOLUME, job).await
+}
+
+/// Whether the status of the job's backup belongs to an unfinished job that was asked for later.
+pub async fn backup_superseded(conn: &mut Conn, job: &Job) -> Result<bool> {
+    superseded(conn, "backup_id", job.subject.backup_id().map(|id| id.to_string()), OWN_BACKUP, job).await
+}
+
+async fn superseded(
+    conn: &mut Conn,
+    column: &'static str,
+    resource_id: Option<String>,
+    owners: &'static str,
+    job: &Job,
+) -> Result<bool> {
+    let Some(resource_id) = resource_id else { return Ok(false) };
+    let text = format!(
+        "SELECT id FROM jobs WHERE {} AND {column} = $1 AND ({owners})
+            AND (created_at > $2 OR (created_at = $2 AND id > $3)) LIMIT 1",
+        unfinished()
+    );
+    let newer = sql(text).bind(resource_id).bind(job.created_at).bind(job.id).fetch_optional(conn).await?;
+    Ok(newer.is_some())
 }
 
 /// The unfinished job about this resource (volume, snapshot or backup id), if any; of several the oldest.
@@ -300,6 +408,7 @@ fn from_row(row: &Row) -> Result<Job> {
         state: row.word(TABLE, "state", JobState::parse)?,
         generation: row.i64("generation")?,
         attempts: row.i64("attempts")?,
+        failures: row.i64("failures")?,
         project_id: row.text("project_id")?,
         subject: subject::from_row(row, kind)?,
         pool: row.opt_text("pool")?,
@@ -308,6 +417,7 @@ fn from_row(row: &Row) -> Result<Job> {
         not_before: row.time("not_before")?,
         cancel_requested: row.bool("cancel_requested")?,
         progress: Progress { done_bytes: row.i64("done_bytes")?, total_bytes: row.i64("total_bytes")? },
+        furthest_bytes: row.i64("furthest_bytes")?,
         error: row.opt_text("error")?,
         request_id: row.opt_text("request_id")?,
         traceparent: row.opt_text("traceparent")?,

@@ -66,6 +66,20 @@ pub async fn take(conn: &mut Conn, hidden_until: Timestamp, now: Timestamp, limi
     Ok(taken.into_iter().map(|(_, outgoing)| outgoing).collect())
 }
 
+/// Not sent: other relays, and this one, may take the rows again at `hidden_until`.
+pub async fn put_back(conn: &mut Conn, ids: &[String], hidden_until: Timestamp) -> Result<()> {
+    for ids in ids.chunks(CHUNK) {
+        let text = format!("UPDATE outbox SET hidden_until = $1 WHERE id IN ({})", placeholders(2, ids.len()));
+        sql(text).bind(hidden_until).bind_all(ids).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Drops what was to be sent to `queue` before that instant; how many rows went.
+pub async fn forget(conn: &mut Conn, queue: &str, before: Timestamp) -> Result<u64> {
+    sql("DELETE FROM outbox WHERE queue = $1 AND created_at < $2").bind(queue).bind(before).execute(conn).await
+}
+
 /// Sent: the row goes.
 pub async fn done(conn: &mut Conn, ids: &[String]) -> Result<()> {
     for ids in ids.chunks(CHUNK) {

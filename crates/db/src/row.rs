@@ -7,6 +7,7 @@ use domain::{Error, Result, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Type};
+use stdx::report::Chain;
 
 use crate::error::classify;
 
@@ -108,4 +109,10 @@ impl Row {
             None => Ok(None),
         }
     }
+}
+
+/// All rows that can be read, for those who work through a list: one damaged row must not keep the others from their turn.
+pub(crate) fn readable<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T>) -> Vec<T> {
+    let logged = |error: &Error| tracing::error!(error = %Chain(error), "row left aside: it cannot be read");
+    rows.iter().filter_map(|row| read(row).inspect_err(logged).ok()).collect()
 }

@@ -6,7 +6,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
-use crate::row::Row;
+use crate::row::{Row, readable};
 use crate::table::{Table, placeholders};
 use crate::{ListQuery, Scope, list, metadata};
 
@@ -115,7 +115,7 @@ pub async fn stuck(
     limit: i64,
 ) -> Result<Vec<Snapshot>> {
     let statuses: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
-    TABLE.stuck(conn, &statuses, before, limit).await?.iter().map(from_row).collect()
+    Ok(readable(&TABLE.stuck(conn, &statuses, before, limit).await?, from_row))
 }
 
 fn from_row(row: &Row) -> Result<Snapshot> {

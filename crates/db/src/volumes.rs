@@ -3,10 +3,10 @@
 //! Setters of a row that is gone do nothing. Whoever needs to know uses a compare-and-set.
 
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
-use domain::{Result, Timestamp, VolumeId};
+use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
-use crate::row::Row;
+use crate::row::{Row, readable};
 use crate::table::{Table, placeholders};
 use crate::{ListQuery, Scope, list, metadata};
 
@@ -160,9 +160,16 @@ pub async fn set_migration_status(conn: &mut Conn, id: VolumeId, to: Option<&str
     TABLE.set(conn, "migration_status", id, to, now).await
 }
 
-/// In GiB. The caller changes the quota in the same transaction.
+/// In GiB. A volume only grows: a smaller size than the present one changes nothing. The caller changes the quota in the same
+/// transaction.
 pub async fn set_size(conn: &mut Conn, id: VolumeId, size_gb: i64, now: Timestamp) -> Result<()> {
-    TABLE.set(conn, "size_gb", id, size_gb, now).await
+    sql("UPDATE volumes SET size_gb = $2, updated_at = $3 WHERE id = $1 AND size_gb < $2")
+        .bind(id)
+        .bind(size_gb)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// A mark for clients; nothing here acts on it.
@@ -194,10 +201,23 @@ pub async fn delete(conn: &mut Conn, id: VolumeId) -> Result<()> {
     sql("DELETE FROM volumes WHERE id = $1").bind(id).execute(conn).await.map(drop)
 }
 
+/// Whether a volume that was asked for at `until` or before is still being filled from this volume.
+pub async fn copied_from_volume(conn: &mut Conn, source: VolumeId, until: Timestamp) -> Result<bool> {
+    let text =
+        "SELECT id FROM volumes WHERE source_volume_id = $1 AND status = 'creating' AND created_at <= $2 LIMIT 1";
+    Ok(sql(text).bind(source).bind(until).fetch_optional(conn).await?.is_some())
+}
+
+/// As [`copied_from_volume`], from this snapshot.
+pub async fn copied_from_snapshot(conn: &mut Conn, source: SnapshotId, until: Timestamp) -> Result<bool> {
+    let text = "SELECT id FROM volumes WHERE snapshot_id = $1 AND status = 'creating' AND created_at <= $2 LIMIT 1";
+    Ok(sql(text).bind(source).bind(until).fetch_optional(conn).await?.is_some())
+}
+
 /// Volumes in one of `statuses` with no unfinished job about them, unchanged since `before`: for the reconciler.
 pub async fn stuck(conn: &mut Conn, statuses: &[VolumeStatus], before: Timestamp, limit: i64) -> Result<Vec<Volume>> {
     let statuses: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
-    TABLE.stuck(conn, &statuses, before, limit).await?.iter().map(from_row).collect()
+    Ok(readable(&TABLE.stuck(conn, &statuses, before, limit).await?, from_row))
 }
 
 fn from_row(row: &Row) -> Result<Volume> {

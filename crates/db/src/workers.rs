@@ -7,7 +7,7 @@ use domain::{Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::conn::{Conn, sql};
-use crate::row::Row;
+use crate::row::{Row, readable};
 
 /// One life of one worker process.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,7 +102,7 @@ pub async fn candidates(conn: &mut Conn, since: Timestamp) -> Result<Vec<Candida
             disabled: row.bool("draining")? || row.opt_bool("service_disabled")?.unwrap_or(false),
         })
     };
-    rows.iter().map(candidate).collect()
+    Ok(readable(&rows, candidate))
 }
 
 /// All live workers (heartbeat after `since`), with their pools.

@@ -96,16 +96,21 @@ pub struct Job {
     pub generation: i64,
     /// How many times a worker has claimed it.
     pub attempts: i64,
+    /// How many of these attempts failed without bringing the job further.
+    pub failures: i64,
     pub project_id: String,
     pub subject: Subject,
     /// Where the bytes are, once known.
     pub pool: Option<String>,
+    /// Whose it is; of a queued job, whose it was last.
     pub worker_id: Option<WorkerId>,
     pub lease_expires_at: Option<Timestamp>,
     /// Not to be assigned before this instant (back-off after a failure).
     pub not_before: Timestamp,
     pub cancel_requested: bool,
     pub progress: Progress,
+    /// The most bytes that earlier attempts had handled when they ended.
+    pub furthest_bytes: i64,
     /// The first cause of failure, for people.
     pub error: Option<String>,
     pub request_id: Option<String>,
@@ -126,9 +131,11 @@ pub enum Subject {
         volume_id: VolumeId,
         keep_data: bool,
     },
+    /// `charged_gb` is the growth that was charged for when it was accepted; `was` the status to come back to.
     VolumeExtend {
         volume_id: VolumeId,
         new_size_gb: i64,
+        charged_gb: i64,
         was: crate::volume::VolumeStatus,
     },
     /// `source` is what the operator named: a file or block device that the pool can reach.
@@ -220,23 +227,24 @@ pub struct Progress {
     pub total_bytes: i64,
 }
 
-/// The most times a worker may claim a job before it fails for good.
-pub const ATTEMPTS_MAX: i64 = 5;
+/// The most attempts that may fail before the job fails for good. One that a worker hands back, and one that was lost after
+/// it had come further than any before, is no failure.
+pub const FAILURES_MAX: i64 = 5;
 
-/// What becomes of a job whose worker reports `kind`, or vanished (`Kind::Unavailable`).
+/// What becomes of a job whose worker reports `kind`, or vanished (`Kind::Unavailable`); `failures` counts this one.
 #[must_use]
-pub const fn after_failure(kind: Kind, attempts: i64) -> JobEvent {
+pub const fn after_failure(kind: Kind, failures: i64) -> JobEvent {
     match kind {
         Kind::Cancelled => JobEvent::Finish(Ending::Cancelled),
-        _ if kind.retryable() && attempts < ATTEMPTS_MAX => JobEvent::Requeue,
+        _ if kind.retryable() && failures < FAILURES_MAX => JobEvent::Requeue,
         _ => JobEvent::Finish(Ending::Failed),
     }
 }
 
-/// Seconds to wait before attempt number `attempts + 1`: 1, 2, 4 … 60.
+/// Seconds to wait after failure number `failures`: 1, 2, 4 … 60.
 #[must_use]
-pub const fn retry_delay_secs(attempts: i64) -> i64 {
-    let exponent = if attempts < 1 { 0 } else { attempts - 1 };
+pub const fn retry_delay_secs(failures: i64) -> i64 {
+    let exponent = if failures < 1 { 0 } else { failures - 1 };
     if exponent >= 6 { 60 } else { 1 << exponent }
 }
 
@@ -282,7 +290,7 @@ mod tests {
     #[test]
     fn a_passing_failure_is_tried_again_a_bounded_number_of_times() {
         assert_eq!(after_failure(Kind::Unavailable, 1), JobEvent::Requeue);
-        assert_eq!(after_failure(Kind::Unavailable, ATTEMPTS_MAX), JobEvent::Finish(Ending::Failed));
+        assert_eq!(after_failure(Kind::Unavailable, FAILURES_MAX), JobEvent::Finish(Ending::Failed));
         assert_eq!(after_failure(Kind::Damaged, 1), JobEvent::Finish(Ending::Failed));
         assert_eq!(after_failure(Kind::Cancelled, 1), JobEvent::Finish(Ending::Cancelled));
         assert_eq!([1, 2, 3, 9].map(retry_delay_secs), [1, 2, 4, 60]);

@@ -15,6 +15,14 @@ pub struct Candidate {
     pub disabled: bool,
 }
 
+impl Candidate {
+    /// Whether it could take one more job.
+    #[must_use]
+    pub const fn has_room(&self) -> bool {
+        !self.disabled && self.busy < self.slots
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PoolReport {
     pub name: String,
@@ -41,16 +49,18 @@ pub struct Placement {
     pub pool: Option<String>,
 }
 
-/// The least loaded worker that can do it, then the emptiest pool; `None` when nobody can now.
+/// The least loaded worker that can do it, then the emptiest pool; `None` when nobody can now. The worker to `avoid`, which
+/// had the job last, comes after all others: it may be alive and yet not work.
 #[must_use]
-pub fn place(need: &Need, candidates: &[Candidate]) -> Option<Placement> {
+pub fn place(need: &Need, candidates: &[Candidate], avoid: Option<WorkerId>) -> Option<Placement> {
     candidates
         .iter()
-        .filter(|worker| !worker.disabled && worker.busy < worker.slots)
+        .filter(|worker| worker.has_room())
         .filter_map(|worker| Some((worker, pool_for(need, worker)?)))
         .min_by_key(|(worker, pool)| {
             let free_bytes = pool.map_or(0, |pool| pool.free_bytes);
-            (worker.busy * 1000 / worker.slots.max(1), std::cmp::Reverse(free_bytes), worker.worker_id)
+            let load = worker.busy * 1000 / worker.slots.max(1);
+            (Some(worker.worker_id) == avoid, load, std::cmp::Reverse(free_bytes), worker.worker_id)
         })
         .map(|(worker, pool)| Placement {
             worker_id: worker.worker_id,
@@ -85,22 +95,31 @@ mod tests {
     #[test]
     fn only_where_the_pool_is_and_a_slot_is_free() {
         let workers = [worker(2, "a", 1), worker(0, "b", 1), worker(1, "a", 1)];
-        let placed = place(&Need::Pool("a".into()), &workers).expect("placed");
+        let placed = place(&Need::Pool("a".into()), &workers, None).expect("placed");
         assert_eq!(placed.worker_id, workers[2].worker_id);
-        assert_eq!(place(&Need::Pool("c".into()), &workers), None);
+        assert_eq!(place(&Need::Pool("c".into()), &workers, None), None);
     }
 
     #[test]
     fn the_idle_one_before_the_roomy_one() {
         let workers = [worker(1, "a", 100), worker(0, "b", 1)];
         let need = Need::AnyPool { size_bytes: 1 };
-        assert_eq!(place(&need, &workers).expect("placed").pool.as_deref(), Some("b"));
+        assert_eq!(place(&need, &workers, None).expect("placed").pool.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn the_one_to_avoid_only_when_there_is_no_other() {
+        let workers = [worker(0, "a", 100), worker(1, "a", 1)];
+        let need = Need::Pool("a".into());
+        let placed = |workers| place(&need, workers, Some(workers[0].worker_id)).expect("placed").worker_id;
+        assert_eq!(placed(&workers), workers[1].worker_id);
+        assert_eq!(placed(&workers[..1]), workers[0].worker_id);
     }
 
     #[test]
     fn the_disabled_gets_nothing() {
         let mut workers = [worker(0, "a", 1)];
         workers[0].disabled = true;
-        assert_eq!(place(&Need::Store, &workers), None);
+        assert_eq!(place(&Need::Store, &workers, None), None);
     }
 }

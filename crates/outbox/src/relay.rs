@@ -1,6 +1,6 @@
 //! The loop: take rows, publish them, delete what is confirmed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,28 +24,49 @@ const BATCH: i64 = 256;
 const IN_FLIGHT: usize = 32;
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// What could not be sent is put back for so long, while other queues get their turn.
+const PUT_BACK_SECS: i64 = 2;
+/// Unreachable queues remembered, so as not to log them again and again.
+const UNREACHABLE_MAX: usize = 1000;
+/// What a worker did not hear of in this time is assigned anew, with a message of its own.
+const WORKER_HINT_SECS: i64 = 60;
 
 pub(crate) struct Task {
     database: db::Database,
     broker: Arc<dyn Broker>,
     nudge: Nudge,
-    /// Taken and not yet published. They are retried from here and not from the table, where they are hidden.
-    pending: Vec<Outgoing>,
+    /// Queues to which the last attempt failed.
+    unreachable: BTreeSet<String>,
     /// This process has seen to it that the queue everybody publishes to exists.
     declared: bool,
 }
 
-/// What a round without a failure found.
+/// What a round found.
 #[derive(PartialEq, Eq)]
 enum Found {
     Everything,
     /// The batch was full: there may be more.
     More,
+    /// Some rows could not be sent, perhaps none.
+    Failures {
+        something_sent: bool,
+    },
+}
+
+/// What became of the rows of one batch.
+#[derive(Default)]
+struct Outcome<'a> {
+    /// Rows that are done with.
+    settled: Vec<String>,
+    unsent: Vec<&'a Outgoing>,
+    /// Queues to which a row was sent, and those to which none can be.
+    reached: BTreeSet<String>,
+    failed: BTreeMap<String, Error>,
 }
 
 impl Task {
     pub(crate) fn new(database: db::Database, broker: Arc<dyn Broker>, nudge: Nudge) -> Self {
-        Self { database, broker, nudge, pending: Vec::new(), declared: false }
+        Self { database, broker, nudge, unreachable: BTreeSet::new(), declared: false }
     }
 
     /// Until dropped. An outage is logged when it begins and when it ends.
@@ -53,16 +74,27 @@ impl Task {
         let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
         let mut outage = false;
         loop {
-            match self.round(&mut backoff).await {
+            match self.round().await {
                 Ok(found) => {
                     if outage {
                         tracing::info!("the outbox is being sent again");
                     }
                     outage = false;
-                    if found == Found::Everything {
-                        tokio::select! {
-                            () = self.nudge.woken() => {}
-                            () = tokio::time::sleep(POLL_PERIOD) => {}
+                    match found {
+                        Found::More => backoff.reset(),
+                        Found::Failures { something_sent } => {
+                            // A broker that limps is not away.
+                            if something_sent {
+                                backoff.reset();
+                            }
+                            tokio::time::sleep(backoff.next_delay()).await;
+                        }
+                        Found::Everything => {
+                            backoff.reset();
+                            tokio::select! {
+                                () = self.nudge.woken() => {}
+                                () = tokio::time::sleep(POLL_PERIOD) => {}
+                            }
                         }
                     }
                 }
@@ -78,30 +110,62 @@ impl Task {
         }
     }
 
-    /// Resets the back-off as soon as anything got through: a broker that limps is not away.
-    async fn round(&mut self, backoff: &mut Backoff) -> Result<Found> {
+    async fn round(&mut self) -> Result<Found> {
         if !self.declared {
             self.broker.declare(topology::JOBS).await?;
             self.declared = true;
         }
-        if self.pending.is_empty() {
-            self.pending = self.take().await?;
-        }
-        let found = if self.pending.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
-            Found::Everything
-        } else {
-            Found::More
+        let batch = self.take().await?;
+        let outcome = self.publish(&batch).await;
+        self.record(&outcome).await?;
+        let is_full = i64::try_from(batch.len()).is_ok_and(|taken| taken >= BATCH);
+        let found = match is_full {
+            _ if !outcome.failed.is_empty() => Found::Failures { something_sent: !outcome.settled.is_empty() },
+            true => Found::More,
+            false => Found::Everything,
         };
-        let (settled, failure) = self.publish_pending().await;
-        self.delete(&settled).await?;
-        if failure.is_none() || !settled.is_empty() {
-            backoff.reset();
+        self.note(outcome);
+        Ok(found)
+    }
+
+    /// What is done with goes; the rest is put back, for a while where nothing got through, but for what is too old to be of use to a worker.
+    async fn record(&self, outcome: &Outcome<'_>) -> Result<()> {
+        if outcome.settled.is_empty() && outcome.unsent.is_empty() {
+            return Ok(());
         }
-        let settled: HashSet<String> = settled.into_iter().collect();
-        self.pending.retain(|outgoing| !settled.contains(&outgoing.id));
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(found),
+        let now = Timestamp::now();
+        let mut transaction = self.database.begin("record sent outbox rows").await?;
+        db::outbox::done(&mut transaction, &outcome.settled).await?;
+        let (limping, away): (Vec<&Outgoing>, _) =
+            outcome.unsent.iter().partition(|outgoing| outcome.reached.contains(&outgoing.queue));
+        for (rows, until) in [(limping, now), (away, now.plus_secs(PUT_BACK_SECS))] {
+            let ids: Vec<_> = rows.into_iter().map(|outgoing| outgoing.id.clone()).collect();
+            db::outbox::put_back(&mut transaction, &ids, until).await?;
+        }
+        for queue in outcome.failed.keys().filter(|queue| topology::is_worker_queue(queue)) {
+            let forgotten = db::outbox::forget(&mut transaction, queue, now.minus_secs(WORKER_HINT_SECS)).await?;
+            if forgotten > 0 {
+                tracing::info!(queue, forgotten, "old messages to a worker that cannot be reached dropped");
+            }
+        }
+        transaction.commit().await
+    }
+
+    /// A queue is named in the log when it cannot be reached any more, and when it can again.
+    fn note(&mut self, outcome: Outcome<'_>) {
+        for queue in outcome.reached {
+            if !outcome.failed.contains_key(&queue) && self.unreachable.remove(&queue) {
+                tracing::info!(queue, "the queue is being served again");
+            }
+        }
+        for (queue, error) in outcome.failed {
+            // The queues of workers come and go; what is remembered of them stays small.
+            if self.unreachable.len() >= UNREACHABLE_MAX {
+                self.unreachable.clear();
+            }
+            if self.unreachable.insert(queue.clone()) {
+                tracing::warn!(queue, error = %Chain(&error), "messages to the queue stay in the outbox until this is over");
+            }
         }
     }
 
@@ -113,55 +177,57 @@ impl Task {
         Ok(taken)
     }
 
-    async fn delete(&self, ids: &[String]) -> Result<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let mut transaction = self.database.begin("delete sent outbox rows").await?;
-        db::outbox::done(&mut transaction, ids).await?;
-        transaction.commit().await
-    }
-
-    /// The ids of the rows that are done with, and the first failure. After a failure nothing new is begun, so that an
-    /// outage costs one timeout and not one for each row.
-    async fn publish_pending(&self) -> (Vec<String>, Option<Error>) {
-        let (mut settled, mut failure) = (Vec::new(), None);
-        let mut unsent = self.pending.iter();
+    /// After a failure nothing new is begun for the same queue, so that an outage costs one timeout and not one for each row;
+    /// other queues go on.
+    async fn publish<'a>(&self, batch: &'a [Outgoing]) -> Outcome<'a> {
+        let mut outcome = Outcome::default();
+        let broker = self.broker.as_ref();
+        let mut waiting = batch.iter();
         let mut publishing = FuturesUnordered::new();
         loop {
-            while failure.is_none() && publishing.len() < IN_FLIGHT {
-                let Some(outgoing) = unsent.next() else { break };
-                publishing.push(publish(self.broker.as_ref(), outgoing));
+            while publishing.len() < IN_FLIGHT {
+                let Some(outgoing) = waiting.next() else { break };
+                if outcome.failed.contains_key(&outgoing.queue) {
+                    outcome.unsent.push(outgoing);
+                } else {
+                    publishing.push(async move { (outgoing, publish(broker, outgoing).await) });
+                }
             }
             match publishing.next().await {
-                Some(Ok(id)) => settled.push(id),
-                Some(Err(error)) => failure = failure.or(Some(error)),
-                None => return (settled, failure),
+                Some((outgoing, Ok(()))) => {
+                    outcome.settled.push(outgoing.id.clone());
+                    outcome.reached.insert(outgoing.queue.clone());
+                }
+                Some((outgoing, Err(error))) => {
+                    outcome.unsent.push(outgoing);
+                    outcome.failed.entry(outgoing.queue.clone()).or_insert(error);
+                }
+                None => return outcome,
             }
         }
     }
 }
 
-/// The row's id when it is done with: published, or not worth keeping.
-async fn publish(broker: &dyn Broker, outgoing: &Outgoing) -> Result<String> {
-    let (queue, done) = (&outgoing.queue, outgoing.id.clone());
+/// `Ok` when the row is done with: published, or not worth keeping.
+async fn publish(broker: &dyn Broker, outgoing: &Outgoing) -> Result<()> {
+    let queue = &outgoing.queue;
     let error = match broker.publish(queue, envelope(outgoing)).await {
-        Ok(()) => return Ok(done),
+        Ok(()) => return Ok(()),
         Err(error) => error,
     };
     if messaging::is_unroutable(&error) {
         if topology::is_worker_queue(queue) {
             // The worker is gone; its lease ends and the job is assigned anew, with a message of its own.
             tracing::debug!(queue, message_id = outgoing.id, "message to a worker that is gone dropped");
-            return Ok(done);
+            return Ok(());
         }
         broker.declare(queue).await?;
-        return broker.publish(queue, envelope(outgoing)).await.map(|()| done);
+        return broker.publish(queue, envelope(outgoing)).await;
     }
     if !error.retryable() {
         // It would block the rows behind it for ever; what it hints at is found by the reconcilers.
         tracing::error!(queue, message_id = outgoing.id, error = %Chain(&error), "message cannot be sent; dropped");
-        return Ok(done);
+        return Ok(());
     }
     Err(error)
 }

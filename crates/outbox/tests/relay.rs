@@ -159,6 +159,33 @@ async fn workers_that_are_gone_do_not_clog() {
 }
 
 #[tokio::test]
+async fn one_unreachable_queue_does_not_stop_the_others() {
+    let bed = Bed::new().await;
+    let stuck = topology::worker_queue("stuck");
+    let flaky = Arc::new(Flaky { stuck: Some(stuck.clone()), ..Flaky::new() });
+    let broker: Arc<dyn Broker> = flaky.clone();
+    // More than a batch of the oldest rows.
+    bed.commit(0..600, &stuck).await;
+    bed.commit(600..610, topology::JOBS).await;
+    bed.relay(&broker).wake();
+    assert_eq!(receive(&flaky.inner, 10).await.len(), 10);
+    assert_eq!(bed.left().await, 600, "and what it is to hear waits");
+}
+
+#[tokio::test]
+async fn what_a_worker_should_have_heard_long_ago_is_dropped() {
+    let bed = Bed::new().await;
+    let stuck = topology::worker_queue("stuck");
+    let broker: Arc<dyn Broker> = Arc::new(Flaky { stuck: Some(stuck.clone()), ..Flaky::new() });
+    let mut transaction = bed.database.begin("test rows").await.unwrap();
+    let long_ago = Timestamp::now().minus_secs(120);
+    db::outbox::insert(&mut transaction, &outgoing(0, &stuck), long_ago).await.unwrap();
+    transaction.commit().await.unwrap();
+    bed.relay(&broker).wake();
+    bed.until_empty().await;
+}
+
+#[tokio::test]
 async fn a_message_nobody_can_send_does_not_clog() {
     let (bed, broker) = (Bed::new().await, messaging::memory());
     let mut huge = outgoing(0, topology::JOBS);
@@ -215,6 +242,8 @@ struct Flaky {
     inner: Arc<dyn Broker>,
     away: AtomicBool,
     limping: AtomicBool,
+    /// Publishing to this queue fails.
+    stuck: Option<String>,
     calls: AtomicUsize,
 }
 
@@ -224,6 +253,7 @@ impl Flaky {
             inner: messaging::memory(),
             away: AtomicBool::new(false),
             limping: AtomicBool::new(false),
+            stuck: None,
             calls: AtomicUsize::new(0),
         }
     }
@@ -244,6 +274,9 @@ impl Broker for Flaky {
 
     async fn publish(&self, queue: &str, envelope: Envelope) -> Result<()> {
         self.call()?;
+        if self.stuck.as_deref() == Some(queue) {
+            return Err(Error::new(Kind::Unavailable, "the queue has no leader"));
+        }
         self.inner.publish(queue, envelope).await
     }
 

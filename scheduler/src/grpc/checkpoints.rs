@@ -1,5 +1,6 @@
 //! Durable objects of unfinished backups: noted as they come, listed for the worker that goes on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use db::checkpoints::{self, Checkpoint};
@@ -42,16 +43,27 @@ fn pages(core: Arc<Core>, job: JobId) -> impl Stream<Item = Result<Vec<Checkpoin
     .boxed()
 }
 
-/// Notes an object if the generation still lives; false when it does not.
-pub(super) async fn note(core: &Core, reporter: Reporter, object: StoredObject) -> Result<bool> {
-    let checkpoint = checkpoint(object)?;
-    let mut tx = core.database.begin("note checkpoint").await?;
-    if reporter.hold(&mut tx).await?.is_none() {
-        return Ok(false);
+/// Notes objects, in one transaction, where the generation still lives. Answers the job and generation of those that do not.
+pub(super) async fn note(core: &Core, objects: Vec<(Reporter, StoredObject)>) -> Result<Vec<(JobId, i64)>> {
+    let mut by_job: BTreeMap<(JobId, i64), (Reporter, Vec<Checkpoint>)> = BTreeMap::new();
+    for (reporter, object) in objects {
+        let (_, noted) = by_job.entry((reporter.job, reporter.generation)).or_insert((reporter, Vec::new()));
+        noted.push(checkpoint(object)?);
     }
-    checkpoints::insert(&mut tx, reporter.job, &checkpoint).await?;
+    let mut lost = Vec::new();
+    let mut tx = core.database.begin("note checkpoints").await?;
+    // In the order of the jobs' ids, as heartbeats lock them too.
+    for (key, (reporter, noted)) in by_job {
+        if reporter.hold(&mut tx).await?.is_none() {
+            lost.push(key);
+            continue;
+        }
+        for checkpoint in &noted {
+            checkpoints::insert(&mut tx, reporter.job, checkpoint).await?;
+        }
+    }
     tx.commit().await?;
-    Ok(true)
+    Ok(lost)
 }
 
 fn checkpoint(object: StoredObject) -> Result<Checkpoint> {

@@ -11,6 +11,9 @@ use super::Reporter;
 use crate::core::Core;
 use crate::settle::{self, Fate, Report};
 
+/// Characters of a reason that are kept.
+const REASON_MAX: usize = 2000;
+
 pub(super) async fn finish(core: &Core, request: FinishRequest) -> Result<FinishResponse> {
     let reporter = Reporter::parse(&request.worker_id, &request.job_id, request.generation)?;
     let outcome = request.outcome.ok_or_else(|| Error::invalid("a finish report says how the job ended"))?;
@@ -31,13 +34,18 @@ async fn settle(conn: &mut Conn, job: &Job, outcome: Outcome, now: Timestamp) ->
         Outcome::Done(done) => settle::end(conn, job, Ending::Succeeded, None, &report(done), now).await,
         // A worker that stops is no failure of the job: it does not count.
         Outcome::Failure(Failure { handed_back: true, reason, .. }) => {
-            settle::requeue(conn, job, &reason, now, now).await
+            settle::requeue(conn, job, &storable(&reason), now, now).await
         }
         Outcome::Failure(Failure { kind, reason, .. }) => {
             let kind = proto::kind_from_word(&kind);
-            Ok(settle::failed(conn, job, kind, &reason, now).await? != Fate::Stale)
+            Ok(settle::failed(conn, job, kind, &storable(&reason), now).await? != Fate::Stale)
         }
     }
+}
+
+/// The reason as the database takes it: a job must not fail to end because of the text that says why.
+fn storable(reason: &str) -> String {
+    reason.chars().filter(|character| *character != '\0').take(REASON_MAX).collect()
 }
 
 /// The same report again, because its first answer was lost: this generation ended the job.

@@ -7,7 +7,7 @@ use db::{Conn, jobs, services};
 use domain::ids::WorkerId;
 use domain::job::Progress;
 use domain::{Error, Result, Timestamp};
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use proto::worker::scheduler_command::Command;
 use proto::worker::worker_event::Event;
 use proto::worker::{
@@ -23,6 +23,8 @@ use crate::core::Core;
 
 /// Commands that wait for a slow worker.
 const COMMANDS_WAITING: usize = 64;
+/// Events handled together when they wait: a fast transfer stores many objects between two heartbeats.
+const EVENTS_AT_ONCE: usize = 128;
 /// How often the worker's rows in `os-services` are refreshed (Cinder's `report_interval`, contract §4.4).
 pub(crate) const SERVICE_REPORT_SECS: i64 = 10;
 
@@ -54,19 +56,14 @@ struct Session {
 struct Gone;
 
 impl Session {
-    async fn run(mut self, mut events: Streaming<WorkerEvent>) {
-        loop {
-            let event = match events.message().await {
-                Ok(Some(event)) => event,
-                Ok(None) => break,
-                Err(status) => {
-                    tracing::debug!(worker_id = ?self.worker, %status, "session broke");
-                    break;
-                }
-            };
-            match self.handle(event.event).await {
-                Ok(Ok(())) => {}
-                Ok(Err(Gone)) => break,
+    async fn run(mut self, events: Streaming<WorkerEvent>) {
+        let mut batches = events.ready_chunks(EVENTS_AT_ONCE);
+        while let Some(batch) = batches.next().await {
+            let ended = batch.iter().any(Result::is_err);
+            let events = batch.into_iter().filter_map(|event| self.received(event)).collect();
+            match self.handle(events).await {
+                Ok(Ok(())) if !ended => {}
+                Ok(_) => break,
                 // The worker sees the reason, ends the session and comes again; leases run meanwhile.
                 Err(error) => {
                     if self.commands.send(Err(status(&error))).await.is_err() {
@@ -78,13 +75,26 @@ impl Session {
         }
     }
 
-    async fn handle(&mut self, event: Option<Event>) -> Result<Result<(), Gone>> {
-        match event {
-            Some(Event::Heartbeat(heartbeat)) => self.heartbeat(heartbeat).await,
-            Some(Event::Checkpoint(checkpoint)) => self.checkpoint(checkpoint).await,
-            // An event of a newer worker.
-            None => Ok(Ok(())),
+    /// `None` too for an event of a newer worker.
+    fn received(&self, event: Result<WorkerEvent, Status>) -> Option<Event> {
+        let logged = |status: &Status| tracing::debug!(worker_id = ?self.worker, %status, "session broke");
+        event.inspect_err(logged).ok()?.event
+    }
+
+    /// Events that came together: heartbeats first, because leases hang on them, then all checkpoints at once.
+    async fn handle(&mut self, events: Vec<Event>) -> Result<Result<(), Gone>> {
+        let mut stored = Vec::new();
+        for event in events {
+            match event {
+                Event::Checkpoint(checkpoint) => stored.push(checkpoint),
+                Event::Heartbeat(heartbeat) => {
+                    if self.heartbeat(heartbeat).await?.is_err() {
+                        return Ok(Err(Gone));
+                    }
+                }
+            }
         }
+        if stored.is_empty() { Ok(Ok(())) } else { self.checkpoints(stored).await }
     }
 
     async fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<Result<(), Gone>> {
@@ -111,7 +121,10 @@ impl Session {
             return Ok(None);
         }
         let mut cancelled = Vec::new();
-        for job in &heartbeat.jobs {
+        // In one order, so that no two transactions wait for each other.
+        let mut jobs: Vec<_> = heartbeat.jobs.iter().collect();
+        jobs.sort_by(|one, other| one.job_id.cmp(&other.job_id));
+        for job in jobs {
             cancelled.extend(renew_job(&mut tx, id, job, self.core.lease_until(now), now).await?);
         }
         let services_due = self.reported_at.is_none_or(|at| at.plus_secs(SERVICE_REPORT_SECS) <= now);
@@ -123,16 +136,22 @@ impl Session {
         Ok(Some(cancelled))
     }
 
-    async fn checkpoint(&self, checkpoint: Checkpoint) -> Result<Result<(), Gone>> {
+    async fn checkpoints(&self, stored: Vec<Checkpoint>) -> Result<Result<(), Gone>> {
         let worker = self.worker.ok_or_else(|| Error::invalid("a session begins with a heartbeat"))?;
-        let object = checkpoint.object.ok_or_else(|| Error::invalid("a checkpoint names its object"))?;
-        let job = proto::parse_job_id(&checkpoint.job_id)?;
-        let reporter = Reporter { worker, job, generation: checkpoint.generation };
-        if checkpoints::note(&self.core, reporter, object).await? {
-            return Ok(Ok(()));
+        let mut objects = Vec::with_capacity(stored.len());
+        for checkpoint in stored {
+            let object = checkpoint.object.ok_or_else(|| Error::invalid("a checkpoint names its object"))?;
+            let job = proto::parse_job_id(&checkpoint.job_id)?;
+            objects.push((Reporter { worker, job, generation: checkpoint.generation }, object));
         }
-        let lost = CancelJob { job_id: checkpoint.job_id, generation: checkpoint.generation, lost: true };
-        Ok(self.send(Command::CancelJob(lost)).await)
+        let mut sent = Ok(());
+        for (job, generation) in checkpoints::note(&self.core, objects).await? {
+            if sent.is_ok() {
+                let lost = CancelJob { job_id: job.to_string(), generation, lost: true };
+                sent = self.send(Command::CancelJob(lost)).await;
+            }
+        }
+        Ok(sent)
     }
 
     async fn send(&self, command: Command) -> Result<(), Gone> {

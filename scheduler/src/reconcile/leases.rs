@@ -10,13 +10,15 @@ use crate::settle;
 const JOBS_AT_ONCE: i64 = 100;
 /// Before an assignment that nobody claimed is tried again: time enough for its worker to be known as dead.
 const CLAIM_RETRY_SECS: i64 = 1;
+/// As long as after a first failure.
+const LOST_RETRY_SECS: i64 = 1;
 
 pub(super) async fn reconcile(core: &Core, now: Timestamp) -> Result<()> {
     let expired = jobs::expired(&mut core.database.read().await?, now, JOBS_AT_ONCE).await?;
     for job in &expired {
-        let mut tx = core.database.begin("end lease").await?;
-        end_lease(&mut tx, job, now).await?;
-        tx.commit().await?;
+        if let Err(error) = end_lease(core, job, now).await {
+            core.outlive(job.id, "lease not ended; the next pass tries again", error).await?;
+        }
     }
     if !expired.is_empty() {
         core.wake_relay();
@@ -25,18 +27,25 @@ pub(super) async fn reconcile(core: &Core, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-async fn end_lease(conn: &mut Conn, seen: &Job, now: Timestamp) -> Result<()> {
-    // A heartbeat may have come since the lease was read.
-    let Some(job) = jobs::get(conn, seen.id).await? else { return Ok(()) };
-    let expired = job.lease_expires_at.is_some_and(|end| end < now);
-    if job.generation != seen.generation || job.state.is_terminal() || !expired {
-        return Ok(());
+async fn end_lease(core: &Core, seen: &Job, now: Timestamp) -> Result<()> {
+    let mut tx = core.database.begin("end lease").await?;
+    // A claim or a heartbeat may have come since the lease was read, or come now: the row is locked first.
+    if let Some(job) = jobs::hold_expired(&mut tx, seen, now).await? {
+        decide(&mut tx, &job, now).await?;
     }
+    tx.commit().await
+}
+
+async fn decide(conn: &mut Conn, job: &Job, now: Timestamp) -> Result<()> {
     let worker = job.worker_id.map(|id| id.to_string()).unwrap_or_default();
     if job.state == JobState::Assigned {
         let reason = format!("worker {worker} did not take the job in time");
-        return settle::requeue(conn, &job, &reason, now.plus_secs(CLAIM_RETRY_SECS), now).await.map(drop);
+        return settle::requeue(conn, job, &reason, now.plus_secs(CLAIM_RETRY_SECS), now).await.map(drop);
     }
     let reason = format!("The backup worker {worker} was lost while it ran the job; see its log.");
-    settle::failed(conn, &job, Kind::Unavailable, &reason, now).await.map(drop)
+    if job.progress.done_bytes > job.furthest_bytes {
+        // It came further than any attempt before: a fleet that is restarted often must not end a long transfer.
+        return settle::requeue(conn, job, &reason, now.plus_secs(LOST_RETRY_SECS), now).await.map(drop);
+    }
+    settle::failed(conn, job, Kind::Unavailable, &reason, now).await.map(drop)
 }

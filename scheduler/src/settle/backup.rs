@@ -1,6 +1,6 @@
 //! What a job's end does to its backup's row.
 
-use db::{Conn, Scope, backups, quotas};
+use db::{Conn, Scope, backups, jobs, quotas};
 use domain::backup::{BackupStatus, fail_reason};
 use domain::job::{JobKind, Subject};
 use domain::quota::Resource;
@@ -27,8 +27,9 @@ async fn becomes(conn: &mut Conn, end: &End<'_>, id: BackupId, to: BackupStatus,
         JobKind::BackupRestore => BackupStatus::Restoring,
         _ => BackupStatus::Deleting,
     };
-    if !backups::change_status(conn, id, &[from], to, end.now).await? {
-        tracing::info!(job_id = %end.job.id, backup_id = %id, "backup was {from} no more; left as it is");
+    let is_ours = !jobs::backup_superseded(conn, end.job).await?;
+    if !is_ours || !backups::change_status(conn, id, &[from], to, end.now).await? {
+        tracing::info!(job_id = %end.job.id, backup_id = %id, "backup is not {from} for this job any more; left as it is");
         return Ok(());
     }
     if has_reason {

@@ -1,6 +1,6 @@
 //! What a job's end does to its volume's row.
 
-use db::{Conn, Scope, quotas, volumes};
+use db::{Conn, Scope, jobs, quotas, volumes};
 use domain::Result;
 use domain::job::{JobKind, Subject};
 use domain::quota::Resource;
@@ -15,27 +15,39 @@ pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: VolumeEffect) 
         VolumeEffect::Untouched => None,
         _ => found(volumes::get(conn, &Scope::All, &id.to_string()).await)?,
     };
-    let Some(volume) = row else { return Ok(()) };
+    let Some(volume) = row else { return forgone(conn, end).await };
     match effect {
         VolumeEffect::Untouched => Ok(()),
         VolumeEffect::Becomes(status) => becomes(conn, end, &volume, status).await,
+        VolumeEffect::Returns { .. } if jobs::volume_superseded(conn, end.job).await? => Ok(()),
         VolumeEffect::Returns { marker } => volumes::return_from_backup(conn, id, marker, end.now).await.map(drop),
         VolumeEffect::Gone => gone(conn, end, &volume).await,
+    }
+}
+
+/// The volume went while the job ran; only what the job itself was charged is left to give back.
+async fn forgone(conn: &mut Conn, end: &End<'_>) -> Result<()> {
+    match end.job.subject {
+        Subject::VolumeExtend { charged_gb, .. } => give_back(conn, &end.job.project_id, charged_gb).await,
+        _ => Ok(()),
     }
 }
 
 /// Sizes and quota follow what happened to the bytes; the status only moves on from the one the job's request set.
 async fn becomes(conn: &mut Conn, end: &End<'_>, volume: &Volume, to: VolumeStatus) -> Result<()> {
     let expected = transient(end.job.kind);
-    let changed = volumes::change_status(conn, volume.id, expected, to, end.now).await?;
+    let is_ours = !jobs::volume_superseded(conn, end.job).await?;
+    let changed = is_ours && volumes::change_status(conn, volume.id, expected, to, end.now).await?;
     if !changed {
         tracing::info!(job_id = %end.job.id, volume_id = %volume.id, status = %volume.status,
             "volume was moved on by somebody else; its status is left as it is");
     }
     match &end.job.subject {
-        Subject::VolumeExtend { new_size_gb, .. } => extended(conn, end, volume, *new_size_gb).await,
+        Subject::VolumeExtend { new_size_gb, charged_gb, .. } => {
+            extended(conn, end, volume, *new_size_gb, *charged_gb).await
+        }
         Subject::VolumeManage { .. } if end.succeeded() => managed(conn, end, volume).await,
-        Subject::VolumeDelete { .. } => snapshot::none_gone(conn, volume.id, end.now).await,
+        Subject::VolumeDelete { .. } if is_ours => snapshot::none_gone(conn, volume.id, end.now).await,
         Subject::VolumeCreate { .. } | Subject::BackupRestore { .. } if end.succeeded() => {
             launched(conn, end, volume).await
         }
@@ -55,13 +67,21 @@ const fn transient(kind: JobKind) -> &'static [VolumeStatus] {
     }
 }
 
-/// The growth was charged when it was accepted: it becomes the size, or goes back.
-async fn extended(conn: &mut Conn, end: &End<'_>, volume: &Volume, new_size_gb: i64) -> Result<()> {
-    if end.succeeded() {
-        return volumes::set_size(conn, volume.id, new_size_gb, end.now).await;
+/// The growth was charged when it was accepted: as much of it as happened becomes the size, the rest goes back.
+async fn extended(conn: &mut Conn, end: &End<'_>, volume: &Volume, new_size_gb: i64, charged_gb: i64) -> Result<()> {
+    if !end.succeeded() {
+        return give_back(conn, &volume.project_id, charged_gb).await;
     }
-    let growth_gb = new_size_gb - volume.size_gb;
-    quotas::release(conn, &volume.project_id, &[(Resource::Gigabytes, growth_gb)]).await
+    volumes::set_size(conn, volume.id, new_size_gb, end.now).await?;
+    let growth_gb = (new_size_gb - volume.size_gb).max(0);
+    give_back(conn, &volume.project_id, charged_gb - growth_gb).await
+}
+
+async fn give_back(conn: &mut Conn, project_id: &str, size_gb: i64) -> Result<()> {
+    if size_gb <= 0 {
+        return Ok(());
+    }
+    quotas::release(conn, project_id, &[(Resource::Gigabytes, size_gb)]).await
 }
 
 /// The size of an adopted volume is known only now; until now the row said 0. Its bytes exist already, so they are counted

@@ -5,8 +5,8 @@ use std::time::Duration;
 use domain::Kind;
 use domain::backup::BackupStatus;
 use domain::ids::WorkerId;
-use domain::job::JobState;
-use domain::volume::VolumeStatus;
+use domain::job::{JobState, Subject};
+use domain::volume::{Volume, VolumeStatus};
 use proto::worker::finish_request::Outcome;
 use proto::worker::scheduler_command::Command;
 use proto::worker::worker_event::Event;
@@ -123,6 +123,34 @@ pub(crate) async fn an_assignment_that_nobody_claims_is_placed_again(ground: Gro
     assert_eq!(worker.claim(&again).await.expect("the job stands").attempt, 1, "nobody had tried it");
 }
 
+/// The one that lets its hints lie is alive and idle, and still the job and the new volume's place go elsewhere.
+pub(crate) async fn a_worker_that_never_comes_does_not_keep_the_job(ground: Ground) {
+    let rig = ground.start();
+    let draft = Volume { pool: None, host: None, ..rows::volume(VolumeStatus::Creating) };
+    let volume = rows::put_volume(&rig.database, draft).await;
+    let mut deaf = rig.worker_in("p1").await;
+    rig.enqueue(Subject::VolumeCreate { volume_id: volume.id }).await;
+    deaf.hint().await;
+    assert_eq!(rig.volume(volume.id).await.pool.as_deref(), Some("p1"));
+    let session = deaf.session().await;
+    let alive = deaf.heartbeat(&[]);
+    let mut other = rig.worker_in("p2").await;
+    let other_session = other.session().await;
+    let other_alive = other.heartbeat(&[]);
+    let taken = tokio::select! {
+        job = other.take() => job,
+        () = async {
+            loop {
+                session.send(alive.clone()).await;
+                other_session.send(other_alive.clone()).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        } => unreachable!("the loop has no end"),
+    };
+    assert_eq!(taken.attempt, 1);
+    assert_eq!(rig.volume(volume.id).await.pool.as_deref(), Some("p2"));
+}
+
 pub(crate) async fn an_unknown_worker_is_asked_to_register(ground: Ground) {
     let rig = ground.start();
     let mut worker = rig.worker().await;
@@ -158,14 +186,18 @@ pub(crate) async fn a_passing_failure_is_tried_again_a_lasting_one_is_told(groun
 pub(crate) async fn a_job_handed_back_is_placed_again_at_once(ground: Ground) {
     let rig = ground.start();
     let (.., subject) = rows::backup_under_way(&rig.database).await;
-    rig.enqueue(subject).await;
+    let id = rig.enqueue(subject).await;
     let mut worker = rig.worker().await;
-    for attempt in 1..=domain::job::ATTEMPTS_MAX + 2 {
+    for attempt in 1..=domain::job::FAILURES_MAX + 2 {
         let job = worker.take().await;
         assert_eq!(job.attempt, attempt);
         let failure = Failure { handed_back: true, ..crate::rig::failure(Kind::Unavailable, "stopping") };
         assert!(worker.finish(&job, Outcome::Failure(failure)).await);
     }
+    let job = worker.take().await;
+    assert!(worker.fail(&job, Kind::Unavailable, "the store is away").await);
+    let row = rig.job(id).await;
+    assert_eq!((row.state, row.failures), (JobState::Queued, 1), "the first failure of all");
 }
 
 pub(crate) async fn a_job_cancelled_in_the_queue_never_runs(ground: Ground) {

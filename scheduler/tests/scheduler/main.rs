@@ -35,6 +35,7 @@ cases! {
         the_next_worker_goes_on_and_the_lost_one_is_refused
         heartbeats_keep_a_lease_and_a_dead_generation_hears_so
         an_assignment_that_nobody_claims_is_placed_again
+        a_worker_that_never_comes_does_not_keep_the_job
         an_unknown_worker_is_asked_to_register
         a_passing_failure_is_tried_again_a_lasting_one_is_told
         a_job_handed_back_is_placed_again_at_once
@@ -48,6 +49,8 @@ cases! {
         a_backup_in_the_wrong_status_is_refused_at_the_claim
         the_first_place_of_a_backup_stands
         a_deletion_waits_and_cancels_the_backup_in_its_way
+        what_overwrites_waits_for_what_was_asked_before
+        a_damaged_row_does_not_stop_the_others
         a_draining_worker_gets_no_new_job
         a_hint_that_makes_no_sense_is_dead;
     reconciling:
@@ -59,6 +62,8 @@ cases! {
         a_deleted_volume_takes_its_snapshots_and_all_quota
         a_volume_that_stays_keeps_its_snapshots
         growth_becomes_the_size_or_goes_back
+        growth_of_a_volume_that_went_goes_back
+        a_status_that_a_later_job_owns_stays
         an_adopted_volume_is_counted_when_its_size_is_known
         snapshots_come_and_go
         a_restore_gives_names_and_metadata_back

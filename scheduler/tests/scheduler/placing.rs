@@ -7,7 +7,8 @@ use db::backups::Place;
 use domain::Timestamp;
 use domain::backup::BackupStatus;
 use domain::job::{JobState, Subject};
-use domain::volume::VolumeStatus;
+use domain::snapshot::SnapshotStatus;
+use domain::volume::{Volume, VolumeStatus};
 use messaging::{Envelope, topology};
 use proto::worker::job::Work;
 use proto::worker::scheduler_command::Command;
@@ -90,7 +91,7 @@ pub(crate) async fn what_can_never_be_placed_fails_without_a_worker(ground: Grou
     rows::charge(&mut tx, &[(domain::quota::Resource::Gigabytes, 3)]).await;
     tx.commit().await.expect("committed");
     let was = VolumeStatus::Available;
-    let id = rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, was }).await;
+    let id = rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, charged_gb: 3, was }).await;
     let job = rig.wait_for_state(id, JobState::Failed).await;
     assert!(job.error.is_some_and(|reason| reason.contains("never placed")));
     assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::ErrorExtending);
@@ -171,6 +172,48 @@ pub(crate) async fn a_deletion_waits_and_cancels_the_backup_in_its_way(ground: G
     assert!(worker.done(&deleting).await);
     assert!(rig.backup_is_gone(backup.id).await);
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0]);
+}
+
+pub(crate) async fn what_overwrites_waits_for_what_was_asked_before(ground: Ground) {
+    let rig = ground.start();
+    let mut worker = rig.worker().await;
+    let session = worker.session().await;
+    let source = rows::put_volume(&rig.database, rows::volume(VolumeStatus::RestoringBackup)).await;
+    let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&source, SnapshotStatus::Creating)).await;
+    let draft = Volume { source_volume_id: Some(source.id), ..rows::volume(VolumeStatus::Creating) };
+    let copy = rows::put_volume(&rig.database, draft).await;
+    let backup = rows::put_backup(&rig.database, rows::backup(&source, BackupStatus::Restoring)).await;
+    rig.enqueue(Subject::SnapshotCreate { snapshot_id: snapshot.id, volume_id: source.id }).await;
+    let first = worker.take().await;
+    rig.enqueue(Subject::VolumeCreate { volume_id: copy.id }).await;
+    let second = worker.take().await;
+    let restore = Subject::BackupRestore { backup_id: backup.id, volume_id: source.id, new_volume: false };
+    let restore = rig.enqueue(restore).await;
+    let mut under_way = vec![first, second];
+    while let Some(job) = under_way.pop() {
+        // Some rounds pass; nothing else can be waited for.
+        session.send(worker.heartbeat(&under_way.iter().chain([&job]).collect::<Vec<_>>())).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(rig.job(restore).await.generation, 1, "not while {job:?} is under way");
+        assert!(worker.done(&job).await);
+    }
+    assert_eq!(worker.take().await.id, restore.to_string());
+}
+
+pub(crate) async fn a_damaged_row_does_not_stop_the_others(ground: Ground) {
+    let rig = ground.start();
+    let (.., subject) = rows::backup_under_way(&rig.database).await;
+    let damaged = rig.enqueue(subject).await;
+    let (.., subject) = rows::backup_under_way(&rig.database).await;
+    let sound = rig.enqueue(subject).await;
+    let mut tx = rig.database.begin("damage").await.expect("a transaction");
+    let text = "UPDATE jobs SET kind = 'melted' WHERE id = $1";
+    db::sql(text).bind(damaged).execute(&mut tx).await.expect("damaged");
+    tx.commit().await.expect("committed");
+    // Their hints find nobody; the round places what it can read.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut worker = rig.worker().await;
+    assert_eq!(worker.take().await.id, sound.to_string());
 }
 
 pub(crate) async fn a_draining_worker_gets_no_new_job(ground: Ground) {

@@ -171,29 +171,34 @@ impl Rig {
     }
 
     pub(crate) async fn worker(&self) -> ScriptedWorker {
+        self.worker_in(crate::rows::POOL).await
+    }
+
+    /// A worker that reaches this pool only.
+    pub(crate) async fn worker_in(&self, pool: &'static str) -> ScriptedWorker {
         let id = WorkerId::random();
         let consumer = self.broker.consume(&topology::worker_queue(&id.to_string()), 4).await.expect("a consumer");
         let mut client = WorkersClient::new(self.channel.clone());
-        let answer = client.register(registration(id)).await.expect("registered").into_inner();
+        let answer = client.register(registration(id, pool)).await.expect("registered").into_inner();
         assert_eq!((answer.lease_ttl_secs, answer.heartbeat_interval_secs), (2, 1));
-        ScriptedWorker { id, client, consumer }
+        ScriptedWorker { id, client, consumer, pool }
     }
 }
 
-fn registration(id: WorkerId) -> RegisterRequest {
+fn registration(id: WorkerId, name: &str) -> RegisterRequest {
     RegisterRequest {
         worker_id: id.to_string(),
         host: "h1".to_owned(),
         availability_zone: "nova".to_owned(),
         backup_driver: "cinder.backup.drivers.posix.PosixBackupDriver".to_owned(),
         slots: 4,
-        pools: vec![pool()],
+        pools: vec![pool(name)],
         protocol_version: proto::PROTOCOL_VERSION,
     }
 }
 
-fn pool() -> Pool {
-    Pool { name: "p1".to_owned(), free_bytes: 1 << 40, total_bytes: 1 << 40 }
+fn pool(name: &str) -> Pool {
+    Pool { name: name.to_owned(), free_bytes: 1 << 40, total_bytes: 1 << 40 }
 }
 
 /// Speaks the protocol; has neither pools nor a store.
@@ -201,6 +206,7 @@ pub(crate) struct ScriptedWorker {
     pub(crate) id: WorkerId,
     pub(crate) client: WorkersClient<Channel>,
     consumer: Box<dyn Consumer>,
+    pool: &'static str,
 }
 
 /// A session whose events the test sends.
@@ -261,7 +267,7 @@ impl ScriptedWorker {
         };
         let jobs = jobs.iter().map(running).collect();
         let worker_id = self.id.to_string();
-        let heartbeat = Heartbeat { worker_id, draining: false, pools: vec![pool()], jobs };
+        let heartbeat = Heartbeat { worker_id, draining: false, pools: vec![pool(self.pool)], jobs };
         WorkerEvent { event: Some(Event::Heartbeat(heartbeat)) }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use db::metadata;
 use domain::backup::BackupStatus;
 use domain::job::{JobState, Subject};
+use domain::quota::Resource;
 use domain::snapshot::SnapshotStatus;
 use domain::volume::{Volume, VolumeStatus};
 use domain::{Kind, Timestamp};
@@ -85,10 +86,10 @@ pub(crate) async fn growth_becomes_the_size_or_goes_back(ground: Ground) {
     for (succeeds, size_gb, status) in [(true, 5, VolumeStatus::InUse), (false, 2, VolumeStatus::ErrorExtending)] {
         let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Extending)).await;
         let mut tx = rig.database.begin("growth").await.expect("a transaction");
-        rows::charge(&mut tx, &[(domain::quota::Resource::Gigabytes, 3)]).await;
+        rows::charge(&mut tx, &[(Resource::Gigabytes, 3)]).await;
         tx.commit().await.expect("committed");
         let was = VolumeStatus::InUse;
-        rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, was }).await;
+        rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, charged_gb: 3, was }).await;
         let job = worker.take().await;
         let outcome = match succeeds {
             true => Outcome::Done(Done::default()),
@@ -99,6 +100,42 @@ pub(crate) async fn growth_becomes_the_size_or_goes_back(ground: Ground) {
         assert_eq!((row.size_gb, row.status), (size_gb, status));
     }
     assert_eq!(rows::usage(&rig.database).await, [2, 7, 0, 0, 0]);
+}
+
+pub(crate) async fn growth_of_a_volume_that_went_goes_back(ground: Ground) {
+    let rig = ground.start();
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Extending)).await;
+    let mut tx = rig.database.begin("growth").await.expect("a transaction");
+    rows::charge(&mut tx, &[(Resource::Gigabytes, 3)]).await;
+    tx.commit().await.expect("committed");
+    let was = VolumeStatus::Available;
+    rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, charged_gb: 3, was }).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    let mut tx = rig.database.begin("gone").await.expect("a transaction");
+    db::volumes::delete(&mut tx, volume.id).await.expect("deleted");
+    db::quotas::release(&mut tx, rows::PROJECT, &[(Resource::Volumes, 1), (Resource::Gigabytes, 2)])
+        .await
+        .expect("less");
+    tx.commit().await.expect("committed");
+    assert!(worker.fail(&job, Kind::NotFound, "no such volume").await);
+    assert_eq!(rows::usage(&rig.database).await, [0, 0, 0, 0, 0]);
+}
+
+/// After an operator's reset a second backup took the volume: the first one's end must not make it look free.
+pub(crate) async fn a_status_that_a_later_job_owns_stays(ground: Ground) {
+    let rig = ground.start();
+    let (volume, _, subject) = rows::backup_under_way(&rig.database).await;
+    rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let first = worker.take().await;
+    let later = rows::put_backup(&rig.database, rows::backup(&volume, BackupStatus::Creating)).await;
+    rig.enqueue(rows::create_backup(&later)).await;
+    let second = worker.take().await;
+    assert!(worker.fail(&first, Kind::Invalid, "no").await);
+    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::BackingUp);
+    assert!(worker.done(&second).await);
+    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::Available);
 }
 
 pub(crate) async fn an_adopted_volume_is_counted_when_its_size_is_known(ground: Ground) {
@@ -154,7 +191,10 @@ pub(crate) async fn a_restore_gives_names_and_metadata_back(ground: Ground) {
         has_metadata: true,
         metadata: pairs(key).into_iter().collect(),
     };
-    let volume_meta = vec![layer("old", "k1"), layer("new", "k2")];
+    // What no API call could have written is left out.
+    let mut last = layer("new", "k2");
+    last.metadata.extend([("k\0".to_owned(), "v".to_owned()), ("k3".to_owned(), "v".repeat(256))]);
+    let volume_meta = vec![layer("nul\0", "k0"), layer("old", "k1"), last];
     assert!(worker.finish(&job, Outcome::Done(Done { volume_meta, ..Done::default() })).await);
     let row = rig.volume(target.id).await;
     assert_eq!((row.status, row.name.as_deref()), (VolumeStatus::Available, Some("old")));

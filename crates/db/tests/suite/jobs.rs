@@ -7,12 +7,16 @@ use db::{jobs, outbox};
 use domain::ids::WorkerId;
 use domain::job::{Ending, JobState, Progress, Subject};
 use domain::volume::VolumeStatus;
-use domain::{BackupId, JobId, Result, SnapshotId, VolumeId};
+use domain::{BackupId, JobId, Result, SnapshotId, Timestamp, VolumeId};
 
 use crate::lab::{Lab, QUEUE, at};
 
 /// How often a race is run.
 const ROUNDS: i64 = 15;
+
+fn back(reason: &str, not_before: Timestamp) -> jobs::Requeue<'_> {
+    jobs::Requeue { reason, failed: true, not_before }
+}
 
 fn subject() -> Subject {
     Subject::BackupDelete { backup_id: BackupId::random() }
@@ -22,7 +26,7 @@ fn subject() -> Subject {
 async fn running(lab: &Lab, worker: WorkerId) -> (JobId, i64) {
     let id = lab.enqueue(subject(), at(0)).await;
     let generation = lab
-        .commit(async |conn| jobs::assign(conn, id, 1, worker, QUEUE, None, at(60), at(1)).await)
+        .commit(async |conn| jobs::assign(conn, id, 1, worker, QUEUE, Some("a"), at(60), at(1)).await)
         .await
         .expect("won");
     lab.commit(async |conn| jobs::claim(conn, id, generation, worker, at(60), at(2)).await).await.expect("claimed");
@@ -44,7 +48,7 @@ pub(crate) async fn every_subject_comes_back(lab: Lab) {
     let subjects = [
         Subject::VolumeCreate { volume_id },
         Subject::VolumeDelete { volume_id, keep_data: true },
-        Subject::VolumeExtend { volume_id, new_size_gb: 7, was: VolumeStatus::InUse },
+        Subject::VolumeExtend { volume_id, new_size_gb: 7, charged_gb: 3, was: VolumeStatus::InUse },
         Subject::VolumeManage { volume_id, source: "/dev/\"x\"".into() },
         Subject::SnapshotCreate { snapshot_id, volume_id },
         Subject::SnapshotDelete { snapshot_id, volume_id },
@@ -105,18 +109,20 @@ pub(crate) async fn success_only_from_running(lab: Lab) {
 pub(crate) async fn a_dead_generation_can_change_nothing(lab: Lab) {
     let worker = WorkerId::random();
     let (id, dead) = running(&lab, worker).await;
-    let queued = lab.commit(async |conn| jobs::requeue(conn, id, dead, "lost", at(30), QUEUE, at(20)).await).await;
+    let queued =
+        lab.commit(async |conn| jobs::requeue(conn, id, dead, back("lost", at(30)), QUEUE, at(20)).await).await;
     assert!(queued);
     let before = lab.job(id).await;
-    assert_eq!((before.state, before.generation, before.worker_id), (JobState::Queued, dead + 1, None));
+    assert_eq!((before.state, before.generation, before.worker_id), (JobState::Queued, dead + 1, Some(worker)));
     assert_eq!((before.not_before, before.error.as_deref(), before.attempts), (at(30), Some("lost"), 1));
+    assert_eq!((before.failures, before.pool.as_deref()), (1, Some("a")), "an attempt was made in the pool");
     let progress = Progress { done_bytes: 1, total_bytes: 1 };
     lab.commit(async |conn| {
         assert_eq!(jobs::renew(conn, id, dead, worker, progress, at(99), at(40)).await?, None);
         assert_eq!(jobs::hold(conn, id, dead, worker).await?, None);
         assert_eq!(jobs::claim(conn, id, dead, worker, at(99), at(40)).await?, None);
         assert_eq!(jobs::assign(conn, id, dead, worker, QUEUE, None, at(99), at(40)).await?, None);
-        assert!(!jobs::requeue(conn, id, dead, "again", at(0), QUEUE, at(40)).await?);
+        assert!(!jobs::requeue(conn, id, dead, back("again", at(0)), QUEUE, at(40)).await?);
         assert!(!jobs::finish(conn, id, dead, Ending::Succeeded, None, at(40)).await?);
         Ok(())
     })
@@ -166,7 +172,7 @@ pub(crate) async fn of_two_claims_one_wins(lab: Lab) {
                 let mut tx = database.begin("claim or requeue").await?;
                 let won = match claims {
                     true => jobs::claim(&mut tx, id, 2, worker, at(9), at(1)).await?.is_some(),
-                    false => jobs::requeue(&mut tx, id, 2, "overdue", at(0), QUEUE, at(2)).await?,
+                    false => jobs::requeue(&mut tx, id, 2, back("overdue", at(0)), QUEUE, at(2)).await?,
                 };
                 tx.commit().await?;
                 Ok(won)
@@ -188,7 +194,7 @@ pub(crate) async fn of_requeue_and_finish_one_wins(lab: Lab) {
                 let mut tx = database.begin("finish or requeue").await?;
                 let won = match finishes {
                     true => jobs::finish(&mut tx, id, generation, Ending::Succeeded, None, at(9)).await?,
-                    false => jobs::requeue(&mut tx, id, generation, "lost", at(0), QUEUE, at(9)).await?,
+                    false => jobs::requeue(&mut tx, id, generation, back("lost", at(0)), QUEUE, at(9)).await?,
                 };
                 tx.commit().await?;
                 Ok(won)
@@ -223,8 +229,8 @@ pub(crate) async fn due_and_expired(lab: Lab) {
     let young = lab.enqueue(subject(), at(20)).await;
     let old = lab.enqueue(Subject::VolumeDelete { volume_id, keep_data: false }, at(10)).await;
     let due = async |now, limit| {
-        let due = jobs::due(&mut lab.read().await, at(now), limit).await.expect("due");
-        due.into_iter().map(|job| job.id).collect::<Vec<_>>()
+        let due = jobs::due(&mut lab.read().await, at(now), None, None, limit).await.expect("due");
+        due.jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert_eq!(due(100, 10).await, [old, young]);
     assert_eq!(due(100, 1).await, [old]);
@@ -280,4 +286,68 @@ pub(crate) async fn checkpoints_page_and_go(lab: Lab) {
     assert_eq!(seen, expected);
     lab.commit(async |conn| checkpoints::delete(conn, id).await).await;
     assert_eq!(checkpoints::list(&mut lab.read().await, id, None, 10).await.expect("list"), []);
+}
+
+pub(crate) async fn the_line_pages_past_what_cannot_be_read(lab: Lab) {
+    let queue = async |pool: Option<&str>, secs| {
+        let job = jobs::NewJob {
+            subject: subject(),
+            project_id: "p".into(),
+            pool: pool.map(str::to_owned),
+            request_id: None,
+            traceparent: None,
+        };
+        lab.commit(async |conn| jobs::enqueue(conn, QUEUE, &job, at(secs)).await).await
+    };
+    let far = queue(Some("far"), 1).await;
+    let damaged = queue(Some("near"), 2).await;
+    let near = queue(Some("near"), 2).await;
+    let anywhere = queue(None, 3).await;
+    lab.commit(async |conn| db::sql("UPDATE jobs SET kind = 'melted' WHERE id = $1").bind(damaged).execute(conn).await)
+        .await;
+    let line = async |pools: Option<&[String]>| {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = jobs::due(&mut lab.read().await, at(9), pools, after.as_ref(), 1).await.expect("due");
+            ids.extend(page.jobs.into_iter().map(|job| job.id));
+            after = page.next;
+            if after.is_none() {
+                return ids;
+            }
+        }
+    };
+    assert_eq!(line(None).await, [far, near, anywhere]);
+    assert_eq!(line(Some(&["near".to_owned()])).await, [near, anywhere]);
+    assert_eq!(line(Some(&[])).await, [anywhere]);
+    assert!(lab.commit(async |conn| jobs::request_cancel(conn, far, at(9)).await).await);
+    let cancelled = jobs::to_cancel(&mut lab.read().await, 10).await.expect("cancelled");
+    assert_eq!(cancelled.iter().map(|job| job.id).collect::<Vec<_>>(), [far]);
+}
+
+pub(crate) async fn of_a_late_claim_and_the_end_of_its_lease_one_wins(lab: Lab) {
+    for _ in 0..ROUNDS {
+        let worker = WorkerId::random();
+        let id = lab.enqueue(subject(), at(0)).await;
+        lab.commit(async |conn| jobs::assign(conn, id, 1, worker, QUEUE, Some("a"), at(9), at(1)).await).await;
+        let seen = lab.job(id).await;
+        let act = |claims: bool| {
+            let (database, seen) = (lab.database.clone(), seen.clone());
+            async move {
+                let mut tx = database.begin("claim or end").await?;
+                let won = match claims {
+                    true => jobs::claim(&mut tx, id, 2, worker, at(30), at(10)).await?.is_some(),
+                    false => match jobs::hold_expired(&mut tx, &seen, at(10)).await? {
+                        Some(job) => jobs::requeue(&mut tx, id, 2, back("late", at(0)), QUEUE, job.updated_at).await?,
+                        None => false,
+                    },
+                };
+                tx.commit().await?;
+                Ok(won)
+            }
+        };
+        assert_eq!(race(act(true), act(false)).await, 1);
+        let job = lab.job(id).await;
+        let expected = if job.state == JobState::Running { (2, Some("a")) } else { (3, None) };
+        assert_eq!((job.generation, job.pool.as_deref()), expected, "a pool nobody worked in is forgotten");
+    }
 }

@@ -66,6 +66,8 @@ on_both! {
         of_requeue_and_finish_one_wins
         of_two_endings_one_wins
         due_and_expired
+        the_line_pages_past_what_cannot_be_read
+        of_a_late_claim_and_the_end_of_its_lease_one_wins
         checkpoints_page_and_go
     }
     lists {
