@@ -23,6 +23,10 @@ use crate::work::{self, Task, Workshop};
 
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(3);
+/// How often a report is sent that the scheduler does not take while it answers heartbeats: some minutes' worth.
+const REPORTS_MAX: u32 = 60;
+/// The same for a job that was told to stop: what it reports, its lease's end tells as well.
+const REPORTS_OF_STOPPED_MAX: u32 = 5;
 
 /// What all jobs of a worker share.
 #[derive(Debug)]
@@ -111,7 +115,7 @@ async fn claim(worker: &Worker, entry: &Entry) -> Result<Option<proto::worker::J
 async fn perform(worker: &Worker, admission: &Admission, spec: proto::worker::Job) -> Result<Done> {
     admission.alone().await;
     let entry = Arc::clone(&admission.entry);
-    let reporter = Reporter { entry: Arc::clone(&entry), checkpoints: worker.checkpoints.clone() };
+    let reporter = Reporter::new(Arc::clone(&entry), worker.checkpoints.clone(), worker.link.clone());
     let task = Task {
         key: entry.key,
         attempt: spec.attempt,
@@ -144,7 +148,12 @@ fn outcome(entry: &Entry, result: Result<Done>) -> Option<Outcome> {
         (Kind::Cancelled, Some(Stop::HandedBack)) => {
             failure(Kind::Unavailable, "the backup worker was stopped".to_owned(), true)
         }
-        (Kind::Cancelled, _) => failure(Kind::Cancelled, "The job was cancelled.".to_owned(), false),
+        (Kind::Cancelled, Some(Stop::Asked)) => failure(Kind::Cancelled, "The job was cancelled.".to_owned(), false),
+        // Nobody asked for it: traces of another attempt were found. If that one is the dead one, the job goes on later.
+        (Kind::Cancelled, None) => {
+            let reason = "Another worker has been at work on the same job.".to_owned();
+            failure(Kind::Unavailable, reason, false)
+        }
         (kind, _) => {
             tracing::warn!(error = %Chain(&error), "job failed");
             failure(kind, error.message().to_owned(), false)
@@ -157,23 +166,28 @@ fn failure(kind: Kind, reason: String, handed_back: bool) -> Failure {
     Failure { kind: proto::kind_word(kind).to_owned(), reason, handed_back }
 }
 
-/// Reports until the scheduler has answered, or the job is lost: what was done must not be done again for nothing.
+/// Reports until the scheduler has answered, or the job is lost: what was done must not be done again for nothing. A
+/// report that is given up leaves the job to the end of its lease.
 async fn report(worker: &Worker, entry: &Entry, outcome: Outcome) {
-    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
-    let deliver = async {
-        loop {
-            match worker.link.finish(entry.key, outcome.clone()).await {
-                Ok(true) => return tracing::info!("job finished"),
-                Ok(false) => return tracing::warn!("the report was refused: the job is somebody else's"),
-                Err(error) if !error.retryable() => {
-                    return tracing::error!(error = %Chain(&error), "the scheduler cannot take the report");
-                }
-                Err(error) => tracing::warn!(error = %Chain(&error), "report is sent again"),
-            }
-            tokio::time::sleep(backoff.next_delay()).await;
-        }
-    };
-    if entry.lost.run_until_cancelled(deliver).await.is_none() {
+    if entry.lost.run_until_cancelled(deliver(worker, entry, outcome)).await.is_none() {
         tracing::warn!("the job was lost before its end was reported");
+    }
+}
+
+async fn deliver(worker: &Worker, entry: &Entry, outcome: Outcome) {
+    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+    let mut sent = 0;
+    loop {
+        sent += 1;
+        let reports_max = if entry.stop.is_cancelled() { REPORTS_OF_STOPPED_MAX } else { REPORTS_MAX };
+        match worker.link.finish(entry.key, outcome.clone()).await {
+            Ok(true) => return tracing::info!("job finished"),
+            Ok(false) => return tracing::warn!("the report was refused: the job is somebody else's"),
+            Err(error) if !error.retryable() || sent >= reports_max => {
+                return tracing::error!(error = %Chain(&error), sent, "the scheduler cannot take the report");
+            }
+            Err(error) => tracing::warn!(error = %Chain(&error), "report is sent again"),
+        }
+        tokio::time::sleep(backoff.next_delay()).await;
     }
 }

@@ -31,6 +31,12 @@ impl Lease {
             heartbeat_interval: Duration::from_secs(u64::from(interval_secs)),
         })
     }
+
+    /// How long a heartbeat may stay unanswered before another way to the scheduler is tried, so that a new one is answered
+    /// long before the jobs are given up.
+    pub(crate) fn patience(&self) -> Duration {
+        self.kept / 3
+    }
 }
 
 impl Terms {

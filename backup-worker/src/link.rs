@@ -21,6 +21,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 /// An answer that takes longer is none.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a message may measure; the largest carry a volume's metadata, 1 MiB of text.
+const MESSAGE_BYTES_MAX: usize = 8 << 20;
 
 /// A way to the scheduler. Cheap to clone; reconnects by itself.
 #[derive(Clone, Debug)]
@@ -38,7 +40,10 @@ pub(crate) struct JobKey {
 
 impl Link {
     pub(crate) fn new(channel: Channel, worker_id: WorkerId) -> Self {
-        Self { client: WorkersClient::with_interceptor(channel, TraceContext), worker_id }
+        let client = WorkersClient::with_interceptor(channel, TraceContext)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        Self { client, worker_id }
     }
 
     pub(crate) async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse> {
@@ -70,7 +75,10 @@ impl Link {
         objects.map_err(proto::error_from_status).try_collect().await
     }
 
-    /// Where the backup's objects lie: what is asked for here, or what an earlier attempt was told.
+    /// Where the backup's objects lie: what is asked for here, or what an earlier attempt was told. May be repeated.
+    ///
+    /// # Errors
+    /// `Conflict` when the job is somebody else's.
     pub(crate) async fn begin_backup(&self, key: JobKey, wish: BeginBackupRequest) -> Result<BeginBackupResponse> {
         let request = BeginBackupRequest {
             worker_id: self.worker_id.to_string(),

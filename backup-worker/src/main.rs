@@ -13,7 +13,8 @@ use tonic::transport::{Channel, Endpoint};
 use volume::{DirectoryPool, Pool, PoolConfig};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Of silence, then of waiting for an answer to a ping: together far less than a lease.
+const KEEPALIVE: Duration = Duration::from_secs(2);
 
 #[derive(Parser)]
 #[command(name = "emberkeep-backup-worker", version, about = "Emberkeep's backup worker")]

@@ -1,24 +1,62 @@
 //! What the engine tells while it works, passed on to the session.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::Result;
+use domain::{Error, Kind, Result};
 use engine::Stored;
-use proto::worker::{Checkpoint, StoredObject};
+use proto::worker::{BeginBackupRequest, Checkpoint, StoredObject};
+use stdx::backoff::Backoff;
+use stdx::report::Chain;
 use tokio::sync::mpsc;
 
+use crate::link::Link;
 use crate::running::Entry;
 
 /// How long a transfer waits for a session that does not take checkpoints. A checkpoint that is dropped costs a later
 /// attempt one transfer, nothing else.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How often a scheduler that does not answer is asked whose job it is.
+const QUESTIONS_MAX: u32 = 4;
+const RETRY_MIN: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(crate) struct Reporter {
-    pub(crate) entry: Arc<Entry>,
-    pub(crate) checkpoints: mpsc::Sender<Checkpoint>,
+    entry: Arc<Entry>,
+    checkpoints: mpsc::Sender<Checkpoint>,
+    link: Link,
+    /// Where the job's backup lies, once that stands.
+    place: OnceLock<BeginBackupRequest>,
+}
+
+impl Reporter {
+    pub(crate) const fn new(entry: Arc<Entry>, checkpoints: mpsc::Sender<Checkpoint>, link: Link) -> Self {
+        Self { entry, checkpoints, link, place: OnceLock::new() }
+    }
+
+    /// The backup's place stands: asking for it again tells whose job it is.
+    pub(crate) fn begun(&self, place: BeginBackupRequest) {
+        self.place.get_or_init(|| place);
+    }
+
+    fn check_lost(&self) -> Result<()> {
+        if self.entry.lost.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    async fn ask(&self, place: &BeginBackupRequest) -> Result<()> {
+        match self.link.begin_backup(self.entry.key, place.clone()).await {
+            Ok(_) => self.check_lost(),
+            Err(error) if error.kind() == Kind::Conflict => {
+                tracing::warn!("the job is somebody else's now");
+                self.entry.lost.cancel();
+                Err(Error::cancelled().with_source(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[async_trait]
@@ -37,6 +75,23 @@ impl engine::Reporter for Reporter {
             tracing::debug!("checkpoint dropped: the scheduler does not take it now");
         }
         Ok(())
+    }
+
+    /// The scheduler knows. Work that begins no backup is not fenced by it; there only a loss known here counts.
+    async fn still_ours(&self) -> Result<()> {
+        self.check_lost()?;
+        let Some(place) = self.place.get() else { return Ok(()) };
+        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        for _ in 1..QUESTIONS_MAX {
+            match self.ask(place).await {
+                Err(error) if error.retryable() => {
+                    tracing::debug!(error = %Chain(&error), "the scheduler is asked again whose job it is");
+                }
+                answer => return answer,
+            }
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+        self.ask(place).await
     }
 }
 

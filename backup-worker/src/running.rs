@@ -121,10 +121,11 @@ impl Running {
         Some(Admission { running: Arc::clone(self), entry })
     }
 
-    /// What a heartbeat speaks of. A job whose claim is not answered yet is not ours, as far as we know.
+    /// What a heartbeat speaks of. A job whose claim is not answered yet is not ours, as far as we know; a lost one that
+    /// still winds down must not have its lease renewed.
     pub(crate) fn claimed(&self) -> Vec<Arc<Entry>> {
-        let entries = lock(&self.entries);
-        entries.values().filter(|entry| entry.claimed.load(Ordering::Acquire)).cloned().collect()
+        let ours = |entry: &&Arc<Entry>| entry.claimed.load(Ordering::Acquire) && !entry.lost.is_cancelled();
+        lock(&self.entries).values().filter(ours).cloned().collect()
     }
 
     pub(crate) fn confirm(&self, keys: &[JobKey], sent: Instant) {
@@ -243,7 +244,10 @@ mod tests {
         admission.entry.stop(Stop::HandedBack);
         assert_eq!(admission.entry.why(), Some(Stop::Asked), "the first reason stands");
         assert!(!admission.entry.lost.is_cancelled());
+        admission.entry.claimed(Instant::now());
+        assert_eq!(running.claimed().len(), 1, "its lease is kept while it cleans up");
         admission.entry.lost.cancel();
         assert!(admission.entry.stop.is_cancelled());
+        assert!(running.claimed().is_empty(), "what is lost is not renewed");
     }
 }

@@ -50,9 +50,16 @@ struct Unanswered {
 /// One open stream.
 struct Stream {
     events: mpsc::Sender<WorkerEvent>,
-    /// A heartbeat is to be sent; it goes before all checkpoints.
-    beat_due: bool,
+    /// Since when a heartbeat is to be sent; it goes before all checkpoints.
+    beat_due: Option<Instant>,
     unanswered: VecDeque<Unanswered>,
+}
+
+impl Stream {
+    /// Since when the scheduler has not answered a heartbeat, or not taken it.
+    fn waiting_since(&self) -> Option<Instant> {
+        self.unanswered.front().map(|oldest| oldest.sent).or(self.beat_due)
+    }
 }
 
 /// Why a stream ended without an error.
@@ -96,23 +103,24 @@ impl Session {
 
     async fn stream(&mut self) -> Result<Ended> {
         let (events, waiting) = mpsc::channel(EVENTS_WAITING);
-        let mut stream = Stream { events, beat_due: false, unanswered: VecDeque::new() };
-        let first = self.next_event(&mut stream, true);
+        let mut stream = Stream { events, beat_due: Some(Instant::now()), unanswered: VecDeque::new() };
+        let first = self.next_event(&mut stream);
         stream.events.try_send(first).map_err(|_| closed())?;
-        let mut commands = self.link.session(ReceiverStream::new(waiting)).await?;
-        let interval = self.terms.get().heartbeat_interval;
+        let (patience, interval) = (self.terms.get().patience(), self.terms.get().heartbeat_interval);
+        let opening = self.link.session(ReceiverStream::new(waiting));
+        let mut commands = tokio::time::timeout(patience, opening).await.map_err(|_elapsed| silent())??;
         let mut tick = tokio::time::interval_at(Instant::now() + interval, interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told_draining = self.draining.is_cancelled();
         loop {
             tokio::select! {
                 _ = tick.tick() => {
-                    self.check_answers(&stream)?;
-                    stream.beat_due = true;
+                    stream.beat_due.get_or_insert_with(Instant::now);
                 }
+                () = until(stream.waiting_since().map(|since| since + patience)) => return Err(silent()),
                 () = self.draining.cancelled(), if !told_draining => {
                     told_draining = true;
-                    stream.beat_due = true;
+                    stream.beat_due.get_or_insert_with(Instant::now);
                 }
                 command = commands.message() => match command.map_err(proto::error_from_status)? {
                     Some(command) => if let Some(ended) = self.obey(command, &mut stream) { return Ok(ended) },
@@ -121,8 +129,8 @@ impl Session {
                 Some(checkpoint) = self.checkpoints.recv(), if self.unsent.len() < CHECKPOINTS_WAITING => {
                     self.unsent.push_back(checkpoint);
                 }
-                room = room(stream.events.clone()), if stream.beat_due || !self.unsent.is_empty() => {
-                    let event = self.next_event(&mut stream, false);
+                room = room(stream.events.clone()), if stream.beat_due.is_some() || !self.unsent.is_empty() => {
+                    let event = self.next_event(&mut stream);
                     room?.send(event);
                 }
             }
@@ -130,14 +138,13 @@ impl Session {
     }
 
     /// The heartbeat if one is due, else the oldest checkpoint.
-    fn next_event(&mut self, stream: &mut Stream, first: bool) -> WorkerEvent {
-        if !stream.beat_due
-            && !first
+    fn next_event(&mut self, stream: &mut Stream) -> WorkerEvent {
+        if stream.beat_due.is_none()
             && let Some(checkpoint) = self.unsent.pop_front()
         {
             return WorkerEvent { event: Some(Event::Checkpoint(checkpoint)) };
         }
-        stream.beat_due = false;
+        stream.beat_due = None;
         let claimed = self.running.claimed();
         let heartbeat = Heartbeat {
             worker_id: self.identity.worker_id.to_string(),
@@ -148,16 +155,6 @@ impl Session {
         let jobs = claimed.iter().map(|entry| entry.key).collect();
         stream.unanswered.push_back(Unanswered { sent: Instant::now(), jobs });
         WorkerEvent { event: Some(Event::Heartbeat(heartbeat)) }
-    }
-
-    /// A scheduler that has not taken or answered a heartbeat for two intervals is as good as gone.
-    fn check_answers(&self, stream: &Stream) -> Result<()> {
-        let patience = self.terms.get().heartbeat_interval * 2;
-        let silent = stream.unanswered.front().is_some_and(|oldest| oldest.sent.elapsed() > patience);
-        if silent || stream.beat_due {
-            return Err(Error::unavailable("the scheduler does not answer heartbeats"));
-        }
-        Ok(())
     }
 
     fn obey(&self, command: SchedulerCommand, stream: &mut Stream) -> Option<Ended> {
@@ -190,6 +187,17 @@ impl Session {
 
 async fn room(events: mpsc::Sender<WorkerEvent>) -> Result<mpsc::OwnedPermit<WorkerEvent>> {
     events.reserve_owned().await.map_err(|_| closed())
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn silent() -> Error {
+    Error::unavailable("the scheduler does not answer heartbeats")
 }
 
 fn closed() -> Error {

@@ -9,6 +9,7 @@ mod delete_volume;
 mod extend_volume;
 mod manage_volume;
 mod parts;
+mod remembered;
 mod restore_backup;
 
 use std::collections::BTreeMap;
@@ -83,38 +84,59 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    /// # Errors
+    /// `Cancelled` when the job shall stop, for whatever reason.
+    fn check(&self) -> Result<()> {
+        check(&self.stop)
+    }
+
+    /// Pools block: their calls run on threads that may. Nothing begins once the job shall stop.
+    async fn blocking<T: Send + 'static>(&self, act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        blocking(&self.stop, act).await
+    }
+
+    /// The same for cleaning up, which a wish to stop does not keep from being done; only the loss of the job does.
+    async fn cleaning<T: Send + 'static>(&self, act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        blocking(&self.lost, act).await
+    }
+
     /// A user asked for the end of the job, and it is still ours.
     fn cancelled_by_user(&self) -> bool {
         !self.lost.is_cancelled() && self.entry.why() == Some(Stop::Asked)
-    }
-
-    /// This worker ends; another one goes on where it stopped.
-    fn handed_back(&self) -> bool {
-        self.entry.why() == Some(Stop::HandedBack)
     }
 }
 
 /// Does one job. Errors keep their kind; their message becomes the user's reason.
 pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) -> Result<Done> {
+    // It may have waited long for an earlier generation to end.
+    task.check()?;
     let Some(work) = work else {
         return Err(Error::internal("The scheduler asks for work that this worker does not know; upgrade the worker."));
     };
     match work {
-        Work::CreateVolume(work) => create_volume::perform(shop, work).await,
-        Work::DeleteVolume(work) => delete_volume::perform(shop, work).await,
-        Work::ExtendVolume(work) => extend_volume::perform(shop, work).await,
-        Work::ManageVolume(work) => manage_volume::perform(shop, work).await,
-        Work::CreateSnapshot(work) => create_snapshot::perform(shop, work).await,
-        Work::DeleteSnapshot(work) => delete_snapshot::perform(shop, work).await,
+        Work::CreateVolume(work) => create_volume::perform(shop, task, work).await,
+        Work::DeleteVolume(work) => delete_volume::perform(shop, task, work).await,
+        Work::ExtendVolume(work) => extend_volume::perform(shop, task, work).await,
+        Work::ManageVolume(work) => manage_volume::perform(shop, task, work).await,
+        Work::CreateSnapshot(work) => create_snapshot::perform(shop, task, work).await,
+        Work::DeleteSnapshot(work) => delete_snapshot::perform(shop, task, work).await,
         Work::CreateBackup(work) => create_backup::perform(shop, task, work).boxed().await,
         Work::RestoreBackup(work) => restore_backup::perform(shop, task, work).boxed().await,
         Work::DeleteBackup(work) => delete_backup::perform(shop, task, work).boxed().await,
     }
 }
 
-/// Pools block: their calls run on threads that may.
-async fn blocking<T: Send + 'static>(act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(act).await {
+fn check(end: &CancellationToken) -> Result<()> {
+    if end.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+}
+
+/// Asks on the thread itself whether the act may begin: it may have waited for one.
+async fn blocking<T: Send + 'static>(
+    end: &CancellationToken,
+    act: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let end = end.clone();
+    match tokio::task::spawn_blocking(move || check(&end).and_then(|()| act())).await {
         Ok(result) => result,
         Err(error) => Err(Error::internal("The backup worker failed inside; its log says why.").with_source(error)),
     }
@@ -123,4 +145,18 @@ async fn blocking<T: Send + 'static>(act: impl FnOnce() -> Result<T> + Send + 's
 /// The frozen copy of a volume in use is the backup's own: repeated attempts find it again.
 fn frozen_name(backup: domain::BackupId) -> String {
     format!("frozen-{backup}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_begins_after_the_end() {
+        let end = CancellationToken::new();
+        assert_eq!(blocking(&end, || Ok(1)).await.expect("done"), 1);
+        end.cancel();
+        let act = || -> Result<()> { panic!("it began") };
+        assert_eq!(blocking(&end, act).await.unwrap_err().kind(), domain::Kind::Cancelled);
+    }
 }

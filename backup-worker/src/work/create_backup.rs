@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use domain::{Error, Kind, Result, Timestamp};
-use engine::{BackupIdentity, BackupRequest};
+use engine::{BackupIdentity, BackupRequest, Reporter as _};
 use format::names;
 use proto::worker::{self as wire, BeginBackupRequest, BeginBackupResponse, CreateBackup, Done};
 use stdx::report::Chain;
 use volume::{BlockDevice, Pool};
 
 use super::parts::{self, VolumePart, present};
-use super::{Task, Workshop, blocking};
+use super::{Task, Workshop};
 use crate::config::Naming;
 use crate::reporter;
 
@@ -21,14 +21,18 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: CreateBackup) ->
     match result {
         // Another worker cannot go on with a backup that nobody wants: what was stored goes, as far as it can.
         Err(error) if error.kind() == Kind::Cancelled && task.cancelled_by_user() => {
-            let context = shop.context(&task.lost);
-            if let Err(leftover) = engine::delete(&context, &place.container, &place.prefix).await {
+            if let Err(leftover) = remove_objects(shop, task, &place).await {
                 tracing::warn!(error = %Chain(&leftover), "objects of the cancelled backup stay until it is deleted");
             }
             Err(error)
         }
         other => other,
     }
+}
+
+async fn remove_objects(shop: &Workshop, task: &Task, place: &BeginBackupResponse) -> Result<()> {
+    task.reporter.still_ours().await?;
+    engine::delete(&shop.context(&task.lost), &place.container, &place.prefix).await
 }
 
 /// Settles where the objects lie. An earlier attempt's answer stands, a container that the caller chose as well.
@@ -50,7 +54,10 @@ async fn begin(shop: &Workshop, task: &Task, backup: &wire::Backup) -> Result<Be
         host: shop.host.clone(),
         ..BeginBackupRequest::default()
     };
-    task.link.begin_backup(task.key, wish).await
+    let place = task.link.begin_backup(task.key, wish.clone()).await?;
+    let stands = BeginBackupRequest { container: place.container.clone(), prefix: place.prefix.clone(), ..wish };
+    task.reporter.begun(stands);
+    Ok(place)
 }
 
 async fn back_up(
@@ -71,13 +78,16 @@ async fn back_up(
         ..=1 => Vec::new(),
         _ => task.link.list_checkpoints(task.key).await?.into_iter().filter_map(reporter::from_wire).collect(),
     };
-    let source = Source::open(shop, &volume, work.snapshot, work.freeze, &identity).await?;
+    let source = Source::open(shop, task, &volume, work.snapshot, work.freeze, &identity).await?;
     let request =
         BackupRequest { identity, source: Arc::clone(&source.device), parent, attempt: task.attempt, checkpoints };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
     let context = shop.context(&task.stop);
     let result = engine::back_up(&context, request, reporter).await;
-    source.close(task).await;
+    let left_to_another = matches!(&result, Err(error) if error.kind() == Kind::Cancelled) && !task.cancelled_by_user();
+    if !left_to_another {
+        source.close(task).await;
+    }
     let object_count = i64::try_from(result?.object_count)
         .map_err(|_| Error::internal("The backup has more objects than can be counted."))?;
     Ok(Done { object_count, ..Done::default() })
@@ -106,6 +116,7 @@ struct Source {
 impl Source {
     async fn open(
         shop: &Workshop,
+        task: &Task,
         volume: &VolumePart,
         snapshot: Option<wire::Snapshot>,
         freeze: bool,
@@ -115,31 +126,28 @@ impl Source {
         let id = volume.id;
         if snapshot.is_some() {
             let snapshot = parts::snapshot(snapshot)?;
-            let device = blocking(move || pool.open_snapshot(snapshot.id)).await?;
+            let device = task.blocking(move || pool.open_snapshot(snapshot.id)).await?;
             return Ok(Self { device, frozen: None });
         }
         if !freeze {
-            let device = blocking(move || pool.open_volume(id)).await?;
+            let device = task.blocking(move || pool.open_volume(id)).await?;
             return Ok(Self { device, frozen: None });
         }
         let name = super::frozen_name(identity.id);
         let frozen = Some((Arc::clone(&pool), name.clone()));
-        let device = blocking(move || {
+        let device = task.blocking(move || {
             pool.freeze(id, &name)?;
             pool.open_frozen(&name)
         });
         Ok(Self { device: device.await?, frozen })
     }
 
-    /// The copy stays when another worker goes on: it reads the same bytes then. Else it goes; one that cannot be removed now
-    /// goes with the backup.
+    /// Removes the copy; one that cannot be removed now goes with the backup. Not called when another worker goes on, which
+    /// reads the same bytes then.
     async fn close(self, task: &Task) {
         let Some((pool, name)) = self.frozen else { return };
         drop(self.device);
-        if task.lost.is_cancelled() || task.handed_back() {
-            return;
-        }
-        if let Err(error) = blocking(move || pool.thaw(&name)).await {
+        if let Err(error) = task.cleaning(move || pool.thaw(&name)).await {
             tracing::warn!(error = %Chain(&error), "the frozen copy of the volume stays until the backup is deleted");
         }
     }

@@ -7,14 +7,14 @@ use proto::worker::{DeleteBackup, Done};
 use stdx::report::Chain;
 
 use super::parts::{self, present};
-use super::{Task, Workshop, blocking, frozen_name};
+use super::{Task, Workshop, frozen_name};
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: DeleteBackup) -> Result<Done> {
     let backup = present(work.backup)?;
     let name = frozen_name(parts::backup_id(&backup)?);
     for pool in shop.pools.values() {
         let (pool, name) = (Arc::clone(pool), name.clone());
-        if let Err(error) = blocking(move || pool.thaw(&name)).await {
+        if let Err(error) = task.blocking(move || pool.thaw(&name)).await {
             tracing::warn!(error = %Chain(&error), "a frozen copy of the backup's volume may stay");
         }
     }

@@ -3,15 +3,15 @@
 use domain::Result;
 use proto::worker::{DeleteSnapshot, Done};
 
-use super::{Workshop, blocking, parts};
+use super::{Task, Workshop, parts};
 
-pub(super) async fn perform(shop: &Workshop, work: DeleteSnapshot) -> Result<Done> {
+pub(super) async fn perform(shop: &Workshop, task: &Task, work: DeleteSnapshot) -> Result<Done> {
     let snapshot = parts::snapshot(work.snapshot)?;
     // Its volume was never placed: there is nothing to remove.
     if snapshot.pool.is_empty() {
         return Ok(Done::default());
     }
     let pool = shop.pool(&snapshot.pool)?;
-    blocking(move || pool.delete_snapshot(snapshot.id)).await?;
+    task.blocking(move || pool.delete_snapshot(snapshot.id)).await?;
     Ok(Done::default())
 }

@@ -3,9 +3,9 @@
 use domain::Result;
 use proto::worker::{DeleteVolume, Done};
 
-use super::{Workshop, blocking, parts};
+use super::{Task, Workshop, parts};
 
-pub(super) async fn perform(shop: &Workshop, work: DeleteVolume) -> Result<Done> {
+pub(super) async fn perform(shop: &Workshop, task: &Task, work: DeleteVolume) -> Result<Done> {
     let volume = parts::volume(work.volume)?;
     // Never placed, or taken out of management with its bytes: there is nothing to remove.
     if work.keep_data || volume.pool.is_empty() {
@@ -14,7 +14,7 @@ pub(super) async fn perform(shop: &Workshop, work: DeleteVolume) -> Result<Done>
     let snapshots: Vec<_> =
         work.snapshots.into_iter().map(|part| parts::snapshot(Some(part))).collect::<Result<_>>()?;
     let pool = shop.pool(&volume.pool)?;
-    blocking(move || {
+    task.blocking(move || {
         for snapshot in &snapshots {
             pool.delete_snapshot(snapshot.id)?;
         }

@@ -3,11 +3,11 @@
 use domain::Result;
 use proto::worker::{Done, ManageVolume};
 
-use super::{Workshop, blocking, parts};
+use super::{Task, Workshop, parts};
 
-pub(super) async fn perform(shop: &Workshop, work: ManageVolume) -> Result<Done> {
+pub(super) async fn perform(shop: &Workshop, task: &Task, work: ManageVolume) -> Result<Done> {
     let volume = parts::volume(work.volume)?;
     let pool = shop.pool(&volume.pool)?;
-    let size_bytes = blocking(move || pool.adopt(&work.source, volume.id)).await?;
+    let size_bytes = task.blocking(move || pool.adopt(&work.source, volume.id)).await?;
     Ok(Done { size_gb: parts::size_gb(size_bytes)?, ..Done::default() })
 }

@@ -6,7 +6,7 @@ use domain::{Error, Result};
 use engine::RestoreRequest;
 use proto::worker::{self as wire, Done, RestoreBackup};
 
-use super::{Task, Workshop, blocking, parts};
+use super::{Task, Workshop, parts, remembered};
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: RestoreBackup) -> Result<Done> {
     let volume = parts::volume(work.volume)?;
@@ -19,17 +19,17 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: RestoreBackup) -
     }
     let pool = shop.pool(&volume.pool)?;
     let new_volume = work.new_volume;
-    let target = blocking(move || {
-        if new_volume {
-            // A repeated job begins with an empty volume again.
-            pool.create(volume.id, volume.size_bytes)?;
-        }
-        pool.open_volume(volume.id)
-    });
-    let request = RestoreRequest { chain, target: target.await?, target_is_new: new_volume };
+    let open = move || {
+        // A repeated job finds what an earlier attempt made and wrote.
+        let made = new_volume && pool.create(volume.id, volume.size_bytes)?;
+        Ok((pool.open_volume(volume.id)?, made))
+    };
+    let (target, target_is_new) = task.blocking(open).await?;
+    let request = RestoreRequest { chain, target, target_is_new };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
     let layers = engine::restore(&shop.context(&task.stop), request, reporter).await?;
-    Ok(Done { volume_meta: layers.into_iter().map(to_wire).collect(), ..Done::default() })
+    let remembered = remembered::fold(layers);
+    Ok(Done { volume_meta: remembered.into_iter().map(to_wire).collect(), ..Done::default() })
 }
 
 fn to_wire(meta: format::VolumeMeta) -> wire::VolumeMeta {

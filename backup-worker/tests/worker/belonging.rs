@@ -100,6 +100,25 @@ async fn without_answers_the_job_ends_before_its_lease() {
 }
 
 #[tokio::test]
+async fn a_silent_session_is_opened_again_before_the_lease_ends() {
+    let (mut rig, _) = with_endless_backup().await;
+    rig.until("the job's lease is kept", |script| {
+        script.last_heartbeat.lock().expect("a lock").as_ref().is_some_and(|beat| beat.jobs.len() == 1)
+    })
+    .await;
+    rig.script.deaf_session.store(true, Ordering::SeqCst);
+    rig.until("another session", |script| !script.deaf_session.load(Ordering::SeqCst)).await;
+    let heard_since = Instant::now();
+    rig.until("the lease would have ended", |_| {
+        heard_since.elapsed() > Duration::from_secs(u64::from(LEASE_TTL_SECS) + 1)
+    })
+    .await;
+    let heartbeat = rig.script.last_heartbeat.lock().expect("a lock").clone();
+    assert_eq!(heartbeat.map(|beat| beat.jobs.len()), Some(1), "the job goes on");
+    assert!(rig.is_silent());
+}
+
+#[tokio::test]
 async fn an_unknown_worker_registers_again_as_itself() {
     let rig = Rig::new().await;
     rig.script.forgetful.store(true, Ordering::SeqCst);
@@ -115,6 +134,59 @@ async fn a_report_is_sent_until_it_is_taken() {
     let id = VolumeId::random();
     done(rig.perform(Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })).await);
     assert_eq!(rig.script.busy_finishes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_stopped_job_s_report_is_not_sent_for_ever() {
+    let (mut rig, job) = with_endless_backup().await;
+    rig.script.busy_finishes.store(u32::MAX, Ordering::SeqCst);
+    let cancel = CancelJob { job_id: job.to_string(), generation: 2, lost: false };
+    rig.script.commands.lock().expect("a lock").push(Command::CancelJob(cancel));
+    rig.until("the job is left to its lease's end", |script| {
+        let refused = script.busy_finishes.load(Ordering::SeqCst) < u32::MAX;
+        let heartbeat = script.last_heartbeat.lock().expect("a lock").clone();
+        refused && heartbeat.is_some_and(|beat| beat.jobs.is_empty())
+    })
+    .await;
+    assert!(rig.is_silent());
+}
+
+#[tokio::test]
+async fn a_backup_that_was_given_away_unnoticed_stores_no_document() {
+    let mut rig = Rig::new().await;
+    let id = VolumeId::random();
+    done(rig.perform(Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })).await);
+    rig.script.stolen.store(true, Ordering::SeqCst);
+    rig.give(JobId::random(), 2, 1, create_backup(backup(BackupId::random(), id), volume(id, 1), true)).await;
+    rig.until("all objects are stored", |script| script.checkpoints.lock().expect("a lock").len() >= 16).await;
+    rig.until("no job runs", |script| {
+        script.last_heartbeat.lock().expect("a lock").as_ref().is_some_and(|beat| beat.jobs.is_empty())
+    })
+    .await;
+    assert!(rig.is_silent());
+    let place = rig.script.place.lock().expect("a lock").clone().expect("a place");
+    let names = rig.object_names(&place.container).await;
+    assert_eq!(names.len(), 16, "no document: {names:?}");
+    let entries = std::fs::read_dir(rig.directory.path().join("pool")).expect("a pool");
+    assert_eq!(entries.count(), 2, "the frozen copy is left to the next worker");
+}
+
+#[tokio::test]
+async fn traces_of_another_attempt_are_no_user_s_cancel() {
+    let mut rig = Rig::new().await;
+    let id = VolumeId::random();
+    done(rig.perform(Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })).await);
+    let work = create_backup(backup(BackupId::random(), id), volume(id, 1), false);
+    done(rig.perform(work.clone()).await);
+    let place = rig.script.place.lock().expect("a lock").clone().expect("a place");
+    let later = format::names::data_object(&place.prefix, 1, 9);
+    let empty_md5 = [0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0, 0xb2, 4, 0xe9, 0x80, 9, 0x98, 0xec, 0xf8, 0x42, 0x7e];
+    let nothing = storage::Body::Bytes(bytes::Bytes::new());
+    rig.store.put(&place.container, &later, nothing, empty_md5).await.expect("stored");
+    rig.give(JobId::random(), 4, 2, work).await;
+    let failure = failed(rig.finish().await.outcome.expect("an outcome"));
+    assert_eq!((failure.kind.as_str(), failure.handed_back), ("unavailable", false));
+    assert!(rig.object_names(&place.container).await.contains(&later));
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ async fn volumes_are_made_grown_copied_and_removed() {
     let kept = SnapshotId::random();
     rig.perform_twice(empty(id)).await;
     write(&rig, id, 4096, b"hello");
+    done(rig.perform(empty(id)).await);
+    assert_eq!(read(&rig, id, 4096), b"hello", "whoever makes it late empties nothing");
     let part = Some(volume(id, 1));
     rig.perform_twice(Work::ExtendVolume(wire::ExtendVolume { volume: part.clone(), new_size_gb: 2 })).await;
     assert_eq!((size(&rig, id), read(&rig, id, 4096)), (2 * GIB, b"hello".to_vec()));

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-pub(crate) const LEASE_TTL_SECS: u32 = 2;
+pub(crate) const LEASE_TTL_SECS: u32 = 3;
 
 /// What the test sets and sees.
 pub(crate) struct Script {
@@ -37,6 +37,10 @@ pub(crate) struct Script {
     pub(crate) forgetful: AtomicBool,
     /// So many reports are answered with `Unavailable` first.
     pub(crate) busy_finishes: AtomicU32,
+    /// While set, a backup that has begun is somebody else's.
+    pub(crate) stolen: AtomicBool,
+    /// While set, heartbeats are not answered; the next session that is opened ends it.
+    pub(crate) deaf_session: AtomicBool,
     finishes: mpsc::Sender<FinishRequest>,
 }
 
@@ -52,6 +56,8 @@ impl Script {
             deaf: AtomicBool::new(false),
             forgetful: AtomicBool::new(false),
             busy_finishes: AtomicU32::new(0),
+            stolen: AtomicBool::new(false),
+            deaf_session: AtomicBool::new(false),
             finishes,
         })
     }
@@ -64,7 +70,8 @@ impl Script {
             }
             Some(Event::Heartbeat(heartbeat)) => {
                 *self.last_heartbeat.lock().expect("a lock") = Some(heartbeat);
-                match (self.forgetful.load(Ordering::SeqCst), self.deaf.load(Ordering::SeqCst)) {
+                let deaf = self.deaf.load(Ordering::SeqCst) || self.deaf_session.load(Ordering::SeqCst);
+                match (self.forgetful.load(Ordering::SeqCst), deaf) {
                     (true, _) => vec![Command::Unknown(Unknown {})],
                     (_, true) => Vec::new(),
                     _ => {
@@ -116,6 +123,9 @@ impl Workers for Scripted {
     ) -> Result<Response<BeginBackupResponse>, Status> {
         let wish = request.into_inner();
         let mut place = self.0.place.lock().expect("a lock");
+        if place.is_some() && self.0.stolen.load(Ordering::SeqCst) {
+            return Err(proto::status_from_error(&Error::new(Kind::Conflict, "somebody else's")));
+        }
         let stands = place.get_or_insert(BeginBackupResponse { container: wish.container, prefix: wish.prefix });
         Ok(Response::new(stands.clone()))
     }
@@ -131,6 +141,7 @@ impl Workers for Scripted {
 
     async fn session(&self, request: Request<Streaming<WorkerEvent>>) -> Result<Response<Self::SessionStream>, Status> {
         let script = Arc::clone(&self.0);
+        script.deaf_session.store(false, Ordering::SeqCst);
         let mut events = request.into_inner();
         let (answers, waiting) = mpsc::channel(16);
         stdx::task::spawn("scripted session", async move {

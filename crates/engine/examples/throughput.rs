@@ -26,6 +26,10 @@ impl Reporter for Silent {
     async fn stored(&self, _object: Stored) -> Result<()> {
         Ok(())
     }
+
+    async fn still_ours(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::main]
@@ -55,9 +59,9 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     for (what, target_is_new) in [("restore, new", true), ("restore, used", false)] {
         let target = VolumeId::random();
         if target_is_new {
-            pool.create(target, size_bytes)?
+            pool.create(target, size_bytes)?;
         } else {
-            pool.clone_volume(volume, target, size_bytes)?
+            pool.clone_volume(volume, target, size_bytes)?;
         }
         let target = pool.open_volume(target)?;
         let chain = vec![full.clone(), incremental.clone()];

@@ -35,13 +35,19 @@ pub struct Context {
     pub cancel: CancellationToken,
 }
 
-/// Told while the work goes on. Must not block.
+/// Told and asked while the work goes on. Must not block a thread.
 #[async_trait]
 pub trait Reporter: Send + Sync {
     /// Bytes of volume handled. A restore counts each byte twice: when it is written and when it is checked.
     fn progress(&self, done_bytes: u64, total_bytes: u64);
     /// The object is durable.
     async fn stored(&self, object: Stored) -> Result<()>;
+    /// Asked right before anything that only the owner of the job may do: to write a name that another attempt writes too,
+    /// or to delete what another attempt may have written.
+    ///
+    /// # Errors
+    /// `Cancelled` when the job is somebody else's; `Unavailable` when nobody can tell.
+    async fn still_ours(&self) -> Result<()>;
 }
 
 /// One durable data object of a backup.

@@ -64,22 +64,24 @@ impl DirectoryPool {
         Ok(Self { name: config.name.clone(), path, allowed, sharing })
     }
 
-    /// Copies an open device into the new file `name`. A file that is there is whole (see [`files::build`]) and stays.
+    /// Makes the file `name` and answers true. One that is there is whole (see [`files::build`]) and stays; it is only made
+    /// larger when it is smaller than `size_bytes`.
+    fn make(&self, name: &str, size_bytes: u64, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<bool> {
+        let path = self.path.join(name);
+        if !path.try_exists()? && files::build(&self.path, name, fill)? {
+            return Ok(true);
+        }
+        grow(&path, size_bytes).map(|()| false)
+    }
+
+    /// Copies an open device into the new file `name`.
     fn copy_in(&self, act: &str, source: &FileDevice, name: &str, size_bytes: u64) -> Result<()> {
         let length = source.size_bytes();
         if size_bytes < length {
             return Err(Error::invalid(format!("Could not {act}: its source has {length} bytes, not {size_bytes}.")));
         }
-        let path = self.path.join(name);
-        let copied = || {
-            if path.try_exists()? {
-                return grow(&path, size_bytes);
-            }
-            files::build(&self.path, name, |target| {
-                copy_volume(source.file(), target, length, size_bytes, self.sharing)
-            })
-        };
-        copied().map_err(|error| failed(act, error))
+        let copy = |target: &File| copy_volume(source.file(), target, length, size_bytes, self.sharing);
+        self.make(name, size_bytes, copy).map(drop).map_err(|error| failed(act, error))
     }
 
     /// Opens a file of the pool; what is not there is the noun's "could not be found".
@@ -157,8 +159,8 @@ impl Pool for DirectoryPool {
         Ok(PoolSpace { free_bytes: bytes(stat.f_bavail), total_bytes: bytes(stat.f_blocks) })
     }
 
-    fn create(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
-        files::build(&self.path, &volume_name(volume), |file| file.set_len(size_bytes))
+    fn create(&self, volume: VolumeId, size_bytes: u64) -> Result<bool> {
+        self.make(&volume_name(volume), size_bytes, |file| file.set_len(size_bytes))
             .map_err(|error| failed(&format!("create volume {volume}"), error))
     }
 
@@ -276,7 +278,7 @@ fn open_nofollow(path: &Path, access: Access) -> io::Result<File> {
     OpenOptions::new().read(true).write(access == Access::ReadWrite).custom_flags(flags).open(path)
 }
 
-/// A complete copy that a later request wants larger.
+/// A whole file that a later request wants larger; never cut.
 fn grow(path: &Path, size_bytes: u64) -> io::Result<()> {
     let file = open_nofollow(path, Access::ReadWrite)?;
     if file.metadata()?.len() < size_bytes {

@@ -13,22 +13,29 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Owner only: a volume's bytes are its tenant's.
 const MODE: u32 = 0o600;
 
-/// Builds `name` in `directory`: under a temporary name, filled, made durable, then renamed, the directory made durable
-/// too. A crash leaves the old file or the new one; what it leaves under a temporary name goes with the next attempt.
-pub(crate) fn build(directory: &Path, name: &str, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+/// Builds `name` in `directory`: under a temporary name, filled, made durable, then given its name as well, the directory
+/// made durable too. A crash leaves no file or a whole one; what it leaves under a temporary name goes with the next
+/// attempt. False: somebody else made `name` meanwhile; theirs stays, because it may be in use already.
+pub(crate) fn build(directory: &Path, name: &str, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<bool> {
     remove_abandoned(directory, name)?;
     let temporary = directory.join(format!(".{name}.{}{TEMPORARY_SUFFIX}", Uuid::new_v4()));
     let built = create_new(&temporary).and_then(|file| {
         fill(&file)?;
         file.sync_all()?;
-        fs::rename(&temporary, directory.join(name))?;
-        sync_directory(directory)
+        publish(&temporary, directory, name)
     });
-    if built.is_err() {
-        // Best effort: the error that counts is the first one, and the next attempt sweeps again.
-        drop(fs::remove_file(&temporary));
-    }
+    // Best effort: what counts is decided, and the next attempt and the removal of `name` sweep again.
+    drop(fs::remove_file(&temporary));
     built
+}
+
+/// A link, unlike a renaming, never replaces what is there.
+fn publish(temporary: &Path, directory: &Path, name: &str) -> io::Result<bool> {
+    match fs::hard_link(temporary, directory.join(name)) {
+        Ok(()) => sync_directory(directory).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes `name` and whatever was being built for it; what is not there is fine.
@@ -67,4 +74,25 @@ fn remove_abandoned(directory: &Path, name: &str) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_late_builder_replaces_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let overtaken = |mut file: &File| {
+            file.write_all(b"late")?;
+            fs::write(directory.path().join("name"), b"in use")
+        };
+        assert!(!build(directory.path(), "name", overtaken).unwrap());
+        assert_eq!(fs::read(directory.path().join("name")).unwrap(), b"in use");
+        assert!(build(directory.path(), "other", |mut file| file.write_all(b"whole")).unwrap());
+        assert_eq!(fs::read(directory.path().join("other")).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "no temporary file stays");
+    }
 }

@@ -33,10 +33,12 @@ pub trait Pool: std::fmt::Debug + Send + Sync {
 
     fn space(&self) -> Result<PoolSpace>;
 
-    /// An empty volume of `size_bytes`. An existing one is cut or grown to that size and emptied.
-    fn create(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
+    /// A volume of `size_bytes`. True: it was made now and reads as zeros everywhere. False: it exists and was kept, grown
+    /// when it was smaller, never emptied or cut: whoever asks late must not harm a volume that is in use.
+    fn create(&self, volume: VolumeId, size_bytes: u64) -> Result<bool>;
 
-    /// A volume with the content of `source`, then zeros up to `size_bytes`. By reference where the file system can.
+    /// A volume with the content of `source`, then zeros up to `size_bytes`. By reference where the file system can. An
+    /// existing one is kept, as by [`Pool::create`]; so are existing snapshots and frozen copies.
     fn clone_volume(&self, source: VolumeId, volume: VolumeId, size_bytes: u64) -> Result<()>;
 
     /// A volume with the content of a snapshot, then zeros up to `size_bytes`.

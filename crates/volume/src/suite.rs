@@ -18,7 +18,7 @@ pub fn run(pool: &dyn Pool) -> Result<()> {
     writes_are_read_back(pool)?;
     zeroed_ranges_become_zero(pool)?;
     ranges_outside_are_refused(pool)?;
-    create_again_empties(pool)?;
+    create_again_keeps(pool)?;
     extend_only_grows(pool)?;
     copies_are_independent(pool)?;
     clones_grow_with_zeros(pool)?;
@@ -113,12 +113,17 @@ fn ranges_outside_are_refused(pool: &dyn Pool) -> Result<()> {
     Ok(())
 }
 
-fn create_again_empties(pool: &dyn Pool) -> Result<()> {
+fn create_again_keeps(pool: &dyn Pool) -> Result<()> {
     let volume = VolumeId::random();
-    pool.create(volume, 2 * MIB)?;
-    pool.open_volume(volume)?.write_at(0, b"old")?;
-    pool.create(volume, MIB)?;
-    assert_eq!(content(&*pool.open_volume(volume)?)?, vec![0; 1 << 20]);
+    assert!(pool.create(volume, 2 * MIB)?, "made anew");
+    pool.open_volume(volume)?.write_at(2 * MIB - 3, b"old")?;
+    for (asked, size) in [(MIB, 2 * MIB), (2 * MIB, 2 * MIB), (3 * MIB, 3 * MIB)] {
+        assert!(!pool.create(volume, asked)?, "it was there");
+        let bytes = content(&*pool.open_volume(volume)?)?;
+        assert_eq!(bytes.len() as u64, size);
+        assert_eq!(&bytes[(2 << 20) - 3..2 << 20], b"old");
+        assert!(bytes[2 << 20..].iter().all(|&byte| byte == 0));
+    }
     Ok(())
 }
 

@@ -322,4 +322,8 @@ impl Reporter for Silent {
     async fn stored(&self, _object: Stored) -> domain::Result<()> {
         Ok(())
     }
+
+    async fn still_ours(&self) -> domain::Result<()> {
+        Ok(())
+    }
 }

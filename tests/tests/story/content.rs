@@ -45,6 +45,14 @@ fn write(path: &Path, offset: u64, length: u64, seed: u64, fill: impl Fn(&mut Sm
     file.sync_all().context("sync")
 }
 
+/// The first bytes of a file: enough to tell one content from another.
+pub(crate) fn beginning(path: &Path) -> Result<[u8; 64]> {
+    let mut bytes = [0; 64];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut bytes, 0));
+    read.with_context(|| format!("read {}", path.display()))?;
+    Ok(bytes)
+}
+
 /// The SHA-256 of a whole file.
 pub(crate) fn hash(path: &Path) -> Result<[u8; 32]> {
     let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;

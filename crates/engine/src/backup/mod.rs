@@ -2,6 +2,7 @@
 //! the hashes, then the manifest.
 
 mod compare;
+mod fence;
 mod parent;
 mod plan;
 mod read;
@@ -22,10 +23,11 @@ use tokio::sync::Semaphore;
 use volume::BlockDevice;
 
 use compare::Comparer;
+use fence::Fence;
 use parent::{Cut, ParentHashes};
 use plan::Plan;
 use read::Reader;
-use resume::{Resume, clear_strangers};
+use resume::Resume;
 use send::Sender;
 use spool::{HashSpool, Spooled};
 
@@ -42,8 +44,8 @@ use crate::work::{Work, compute, cores};
 /// Memory stays below `memory_budget_bytes` (but two chunks are the least that works), whatever the volume's size.
 ///
 /// # Errors
-/// `Cancelled` within two seconds of the context's token. `Invalid` when the settings or the parent do not fit (contract
-/// §2.4). What the store, the pool and the reporter answer.
+/// `Cancelled` within two seconds of the context's token, or when the backup proves to be another attempt's. `Invalid` when
+/// the settings or the parent do not fit (contract §2.4). What the store, the pool and the reporter answer.
 pub async fn back_up(context: &Context, request: BackupRequest, reporter: Arc<dyn Reporter>) -> Result<BackupOutcome> {
     check_prefix(&request.identity.prefix)?;
     let work = Work::new(&context.cancel);
@@ -61,6 +63,10 @@ async fn run(
     let plan = Plan::new(volume_bytes, &context.settings)?;
     let resumed = attempt > 1 || !checkpoints.is_empty();
     context.store.ensure_container(&identity.container).await?;
+    let fence = Fence { context, identity: &identity, attempt, reporter: Arc::clone(&reporter) };
+    if resumed {
+        fence.clear_documents().await?;
+    }
 
     let resume = Resume::load(context, &identity, attempt, checkpoints).await?;
     let stages = Stages::new(context, work, plan);
@@ -74,12 +80,18 @@ async fn run(
         parent.finish().await?;
     }
     let hashes = spool.finish().await?;
+    let mut ours = HashSet::new();
     if resumed {
-        let ours: HashSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
-        clear_strangers(context, &identity, attempt, &ours).await?;
+        ours.extend(objects.iter().map(|object| object.name.clone()));
+        fence.clear_strangers(&ours).await?;
     }
     let object_count = objects.len() as u64;
-    let documents_bytes = put_documents(context, identity, hashes, objects).await?;
+    let documents_bytes = put_documents(&fence, hashes, objects).await?;
+    if resumed {
+        // What a dead attempt had on its way may have arrived since.
+        ours.extend([names::sha256_file(&identity.prefix), names::metadata(&identity.prefix)]);
+        fence.clear_strangers(&ours).await?;
+    }
     let stored_bytes = sender.stored_bytes.load(Ordering::Relaxed) + documents_bytes;
     Ok(BackupOutcome { object_count, volume_bytes, read_bytes, changed_bytes, stored_bytes })
 }
@@ -202,15 +214,12 @@ fn header(identity: &BackupIdentity, settings: &Settings) -> Sha256Header {
 }
 
 /// Stores the hashes, then the manifest, whose presence says that the backup is complete. Answers their length.
-async fn put_documents(
-    context: &Context,
-    identity: BackupIdentity,
-    hashes: Spooled,
-    objects: Vec<ManifestObject>,
-) -> Result<u64> {
-    let (store, container, prefix) = (&context.store, identity.container, identity.prefix);
+async fn put_documents(fence: &Fence<'_>, hashes: Spooled, objects: Vec<ManifestObject>) -> Result<u64> {
+    let (store, identity) = (&fence.context.store, fence.identity.clone());
+    let (container, prefix) = (identity.container, identity.prefix);
     let body = hashes.body();
     let hashes_bytes = body.length_bytes();
+    fence.still_ours().await?;
     store.put(&container, &names::sha256_file(&prefix), body, hashes.md5).await?;
     let manifest = Manifest {
         backup_id: identity.id,
@@ -229,6 +238,7 @@ async fn put_documents(
     })
     .await?;
     let manifest_bytes = document.len() as u64;
+    fence.still_ours().await?;
     store.put(&container, &names::metadata(&prefix), Body::Bytes(document), md5).await?;
     Ok(hashes_bytes + manifest_bytes)
 }

@@ -1,13 +1,12 @@
-//! What a later attempt takes over from earlier ones, and what it clears away.
+//! What a later attempt takes over from earlier ones.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::pin::pin;
 
-use domain::{Error, Result};
+use domain::Result;
 use format::{Compression, names};
 use futures::TryStreamExt;
 
-use crate::delete::delete_names;
 use crate::hash::Hash;
 use crate::listing::{belongs_to, pages};
 use crate::port::{BackupIdentity, Context, Stored};
@@ -71,32 +70,8 @@ fn plausible(stored: &Stored, body_bytes: u64) -> bool {
     }
 }
 
-/// Deletes everything under the prefix that the backup does not consist of: stock Cinder refuses to restore a backup
-/// with a stranger under its prefix (contract §3.7).
-///
-/// # Errors
-/// `Cancelled` when a later attempt has stored objects: this one is dead and must not touch them.
-pub(crate) async fn clear_strangers(
-    context: &Context,
-    identity: &BackupIdentity,
-    attempt: i64,
-    ours: &HashSet<&str>,
-) -> Result<()> {
-    let mut pages = pin!(pages(&*context.store, &identity.container, &identity.prefix));
-    while let Some(page) = pages.try_next().await? {
-        let strangers: Vec<String> =
-            page.into_iter().map(|entry| entry.name).filter(|name| !ours.contains(name.as_str())).collect();
-        let later = |name: &String| number_and_attempt(name, &identity.prefix).is_some_and(|(_, made)| made > attempt);
-        if strangers.iter().any(later) {
-            return Err(Error::cancelled());
-        }
-        delete_names(context, &identity.container, strangers.into_iter()).await?;
-    }
-    Ok(())
-}
-
 /// Reads `<prefix>-<number>` and `<prefix>-<number>-r<attempt>`.
-fn number_and_attempt(name: &str, prefix: &str) -> Option<(u64, i64)> {
+pub(super) fn number_and_attempt(name: &str, prefix: &str) -> Option<(u64, i64)> {
     if !belongs_to(name, prefix) {
         return None;
     }

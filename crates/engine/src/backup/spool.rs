@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 use domain::{Error, Result};
 use format::{Sha256Header, Sha256Writer};
 use md5::{Digest, Md5};
 use storage::Body;
-use tempfile::{NamedTempFile, TempPath};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -25,17 +25,19 @@ pub(crate) struct HashSpool {
     task: JoinHandle<Result<Spooled>>,
 }
 
-/// A finished file; removed from the disk when dropped.
+/// A finished file without a name: gone when dropped, and when the process is killed.
 #[derive(Debug)]
 pub(crate) struct Spooled {
-    path: TempPath,
+    file: File,
     length_bytes: u64,
     pub(crate) md5: [u8; 16],
 }
 
 impl Spooled {
+    /// Can be read as long as the file is open here: Linux gives open files paths of their own.
     pub(crate) fn body(&self) -> Body {
-        Body::File { path: self.path.to_path_buf(), length_bytes: self.length_bytes }
+        let path = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        Body::File { path, length_bytes: self.length_bytes }
     }
 }
 
@@ -63,15 +65,15 @@ impl HashSpool {
 
 fn write_all(spool_dir: &Path, header: &Sha256Header, mut batches: mpsc::Receiver<Vec<Hash>>) -> io::Result<Spooled> {
     std::fs::create_dir_all(spool_dir)?;
-    let (file, path) = NamedTempFile::with_prefix_in("sha256file-", spool_dir)?.into_parts();
+    let file = tempfile::tempfile_in(spool_dir)?;
     let mut writer = Sha256Writer::new(Summed { file, md5: Md5::new(), length_bytes: 0 }, header)?;
     while let Some(batch) = batches.blocking_recv() {
         for hash in &batch {
             writer.push(hash)?;
         }
     }
-    let Summed { md5, length_bytes, .. } = writer.finish()?;
-    Ok(Spooled { path, length_bytes, md5: md5.finalize().into() })
+    let Summed { file, md5, length_bytes } = writer.finish()?;
+    Ok(Spooled { file, length_bytes, md5: md5.finalize().into() })
 }
 
 fn failed(error: io::Error) -> Error {

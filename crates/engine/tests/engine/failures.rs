@@ -8,7 +8,7 @@ use format::{Compression, names};
 use storage::ObjectStore;
 use storage::layers::{Fault, Operation, Rule};
 
-use crate::lab::{CHUNK, CONTAINER, Lab, Recorder, identity, layer, noise, text};
+use crate::lab::{CHUNK, CONTAINER, Event, Lab, Recorder, identity, layer, noise, text};
 
 /// A worker runs each job as a task of its own, so the engine's futures must be able to move between threads.
 #[expect(dead_code, reason = "it is enough that this compiles")]
@@ -93,6 +93,67 @@ async fn a_dead_attempt_does_not_touch_its_successors_objects() {
 }
 
 #[tokio::test]
+async fn a_document_that_appears_under_way_is_another_attempts() {
+    let lab = Lab::new(Compression::Zstd);
+    let (content, identity, recorder) = (mixed(3), identity(None), Recorder::default());
+    let stray = format!("{}-00050", identity.prefix);
+    lab.context.store.ensure_container(CONTAINER).await.unwrap();
+    lab.put(&stray, b"of the first attempt".to_vec()).await;
+    let manifest = names::metadata(&identity.prefix);
+    recorder.intrude(Event::Stored, &lab, &manifest);
+    let error = lab.attempt(&identity, &content, None, 2, &recorder).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled);
+    let names = lab.names(&identity.prefix).await;
+    assert!(names.contains(&stray) && names.contains(&manifest), "nothing was deleted");
+}
+
+#[tokio::test]
+async fn documents_of_earlier_attempts_go_first() {
+    let lab = Lab::new(Compression::Zstd);
+    let (content, identity, recorder) = (mixed(3), identity(None), Recorder::default());
+    lab.attempt(&identity, &content, None, 1, &recorder).await.unwrap();
+    lab.store.inject(Rule::new(Operation::Put, 1, Fault::Fail(Kind::Unavailable)).on("_sha256file"));
+    lab.attempt(&identity, &content, None, 2, &recorder).await.unwrap_err();
+    assert!(!lab.names(&identity.prefix).await.contains(&names::metadata(&identity.prefix)));
+    lab.store.heal();
+    lab.attempt(&identity, &content, None, 3, &recorder).await.unwrap();
+    lab.assert_restores(&[layer(&identity, &content)], &content).await;
+}
+
+#[tokio::test]
+async fn nothing_shared_is_written_or_deleted_by_an_attempt_that_lost_its_job() {
+    for (attempt, times) in [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (2, 3), (2, 4)] {
+        let lab = Lab::new(Compression::Zstd);
+        let (content, identity, recorder) = (mixed(3), identity(None), Recorder::default());
+        let [hashes, manifest] = [names::sha256_file(&identity.prefix), names::metadata(&identity.prefix)];
+        lab.context.store.ensure_container(CONTAINER).await.unwrap();
+        let stray = format!("{}-00050", identity.prefix);
+        lab.put(&stray, b"of the first attempt".to_vec()).await;
+        recorder.lose_after(times);
+        let result = lab.attempt(&identity, &content, None, attempt, &recorder).await;
+        // Asked before: the documents are cleared (later attempts), strangers are, the hashes and the manifest are stored.
+        let passed = if attempt == 1 { times + 2 } else { times };
+        assert_eq!(result.map_err(|error| error.kind()).err(), (passed < 4).then_some(Kind::Cancelled), "{times}");
+        let names = lab.names(&identity.prefix).await;
+        let shared = [&stray, &hashes, &manifest].map(|name| names.contains(name));
+        assert_eq!(shared, [attempt == 1 || passed < 2, passed > 2, passed > 3], "attempt {attempt}, {times}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_attempt_stores_late_is_cleared_away() {
+    let lab = Lab::new(Compression::Zstd);
+    let (content, identity, recorder) = (mixed(3), identity(None), Recorder::default());
+    // The questions: the documents are cleared, the hashes stored, the manifest stored.
+    recorder.intrude(Event::Asked(3), &lab, &format!("{}-00001", identity.prefix));
+    lab.attempt(&identity, &content, None, 2, &recorder).await.unwrap();
+    assert_eq!(*recorder.questions.lock().unwrap(), 4);
+    let layer = layer(&identity, &content);
+    lab.assert_no_strangers(&layer).await;
+    lab.assert_restores(&[layer], &content).await;
+}
+
+#[tokio::test]
 async fn cancelling_stops_a_backup_and_leaves_no_manifest() {
     for stalled in [Operation::Put, Operation::EnsureContainer] {
         let lab = Lab::new(Compression::Zstd);
@@ -103,6 +164,8 @@ async fn cancelling_stops_a_backup_and_leaves_no_manifest() {
             while lab.store.calls(stalled).is_empty() {
                 tokio::task::yield_now().await;
             }
+            let spooled = std::fs::read_dir(lab.directory.path().join("spool")).map_or(0, Iterator::count);
+            assert_eq!(spooled, 0, "a killed worker would leave it");
             lab.context.cancel.cancel();
         };
         let recorder = Recorder::default();

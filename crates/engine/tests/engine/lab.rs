@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use domain::{BackupId, Result, Timestamp, VolumeId};
+use domain::{BackupId, Error, Result, Timestamp, VolumeId};
 use engine::{
     BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Settings, Stored,
 };
@@ -118,9 +118,7 @@ impl Lab {
     }
 
     pub(crate) async fn put(&self, name: &str, body: Vec<u8>) {
-        use md5::Digest;
-        let md5 = md5::Md5::digest(&body).into();
-        self.store.put(CONTAINER, name, Body::Bytes(body.into()), md5).await.unwrap();
+        put(&self.store, name, body).await;
     }
 
     pub(crate) async fn manifest(&self, layer: &Layer) -> Manifest {
@@ -162,11 +160,47 @@ pub(crate) fn layer(identity: &BackupIdentity, content: &[u8]) -> Layer {
 pub(crate) struct Recorder {
     stored: Arc<Mutex<Vec<Stored>>>,
     pub(crate) progress: Arc<Mutex<Vec<(u64, u64)>>>,
+    /// How often the engine asked whose job it is.
+    pub(crate) questions: Arc<Mutex<u64>>,
+    lost_after: Arc<Mutex<Option<u64>>>,
+    intruder: Arc<Mutex<Option<Intruder>>>,
+}
+
+/// Something that the engine tells or asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Stored,
+    /// The nth question, from 1.
+    Asked(u64),
+}
+
+/// Somebody else's object that appears at an event.
+struct Intruder {
+    event: Event,
+    store: Arc<Faults>,
+    name: String,
 }
 
 impl Recorder {
     pub(crate) fn stored(&self) -> Vec<Stored> {
         self.stored.lock().unwrap().clone()
+    }
+
+    /// So many questions whose job it is are answered "yours".
+    pub(crate) fn lose_after(&self, questions: u64) {
+        *self.lost_after.lock().unwrap() = Some(questions);
+    }
+
+    pub(crate) fn intrude(&self, event: Event, lab: &Lab, name: &str) {
+        let intruder = Intruder { event, store: Arc::clone(&lab.store), name: name.to_owned() };
+        *self.intruder.lock().unwrap() = Some(intruder);
+    }
+
+    async fn happened(&self, event: Event) {
+        let intruder = self.intruder.lock().unwrap().take_if(|intruder| intruder.event == event);
+        if let Some(Intruder { store, name, .. }) = intruder {
+            put(&store, &name, b"somebody else's".to_vec()).await;
+        }
     }
 }
 
@@ -178,8 +212,26 @@ impl Reporter for Recorder {
 
     async fn stored(&self, object: Stored) -> Result<()> {
         self.stored.lock().unwrap().push(object);
+        self.happened(Event::Stored).await;
         Ok(())
     }
+
+    async fn still_ours(&self) -> Result<()> {
+        let asked = {
+            let mut questions = self.questions.lock().unwrap();
+            *questions += 1;
+            *questions
+        };
+        self.happened(Event::Asked(asked)).await;
+        let lost = self.lost_after.lock().unwrap().is_some_and(|ours| asked > ours);
+        if lost { Err(Error::cancelled()) } else { Ok(()) }
+    }
+}
+
+async fn put(store: &Faults, name: &str, body: Vec<u8>) {
+    use md5::Digest;
+    let md5 = md5::Md5::digest(&body).into();
+    store.put(CONTAINER, name, Body::Bytes(body.into()), md5).await.unwrap();
 }
 
 /// Bytes that do not compress and differ between seeds.
