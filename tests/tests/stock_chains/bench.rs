@@ -240,6 +240,7 @@ impl Bench {
 
     /// Gives the volume the layer's content.
     fn write(&self, volume: VolumeId, layer: &LayerPlan) -> Result<()> {
+        self.pool.delete(volume)?;
         self.pool.create(volume, layer.content.len() as u64)?;
         let device = self.pool.open_volume(volume)?;
         for (index, block) in layer.content.chunks(HOLE_BYTES).enumerate() {
