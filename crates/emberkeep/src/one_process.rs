@@ -23,7 +23,31 @@ pub struct OneProcess {
     store: Arc<dyn ObjectStore>,
     pools: Vec<Arc<dyn Pool>>,
     /// The api first, the worker before the scheduler it reports to.
-    stages: Vec<(&'static str, CancellationToken, Running)>,
+    stages: Vec<Stage>,
+    ended: CancellationToken,
+}
+
+/// One service of the process: its name, what stops it, what it answers.
+#[derive(Debug)]
+struct Stage {
+    name: &'static str,
+    stop: CancellationToken,
+    running: Running,
+}
+
+impl Stage {
+    /// Whatever way the service ends, `ended` tells: a process with a part missing must not go on as if it served.
+    fn start<F>(name: &'static str, stop: CancellationToken, ended: &CancellationToken, service: F) -> Self
+    where
+        F: Future<Output = domain::Result<()>> + Send + 'static,
+    {
+        let ended = ended.clone().drop_guard();
+        let running = stdx::task::spawn(name, async move {
+            let _ended = ended;
+            service.await
+        });
+        Self { name, stop, running }
+    }
 }
 
 impl OneProcess {
@@ -47,23 +71,16 @@ impl OneProcess {
         let scheduler = scheduler::Scheduler::start(deps, sections.scheduler, background.clone());
         let deps = backup_worker::Deps { broker, channel, store: Arc::clone(&store), pools: pools.clone() };
         let (front, middle) = (shutdown.child_token(), CancellationToken::new());
+        let ended = CancellationToken::new();
+        let deps_of_api = api::Deps { database, nudge };
         let stages = vec![
-            (
-                "api",
-                front.clone(),
-                stdx::task::spawn("api", {
-                    let deps = api::Deps { database, nudge };
-                    api::serve(deps, sections.api, listener, front)
-                }),
-            ),
-            ("worker", middle.clone(), stdx::task::spawn("worker", backup_worker::run(deps, config, middle))),
-            (
-                "scheduler",
-                background.clone(),
-                stdx::task::spawn("scheduler", async move { scheduler.serve_grpc(incoming, background).await }),
-            ),
+            Stage::start("api", front.clone(), &ended, api::serve(deps_of_api, sections.api, listener, front)),
+            Stage::start("worker", middle.clone(), &ended, backup_worker::run(deps, config, middle)),
+            Stage::start("scheduler", background.clone(), &ended, async move {
+                scheduler.serve_grpc(incoming, background).await
+            }),
         ];
-        Ok(Self { address, data: data.clone(), store, pools, stages })
+        Ok(Self { address, data: data.clone(), store, pools, stages, ended })
     }
 
     /// `http://127.0.0.1:8776`
@@ -89,13 +106,20 @@ impl OneProcess {
         held.with_context(|| format!("no pool holds volume {volume_id}"))
     }
 
-    /// Stops taking requests, hands running jobs back, and waits for every part to end.
+    /// Waits until a part has ended, whether it was told to or not.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Stops taking requests, hands running jobs back, waits for every part to end, and answers the first failure.
     pub async fn stop(self) -> anyhow::Result<()> {
-        for (name, token, running) in self.stages {
-            token.cancel();
-            running.await.context(name)?.context(name)?;
+        let mut outcome = Ok(());
+        for Stage { name, stop, running } in self.stages {
+            stop.cancel();
+            let ended = running.await.map_err(anyhow::Error::from).and_then(|ended| ended.map_err(anyhow::Error::from));
+            outcome = outcome.and(ended.context(name));
         }
-        Ok(())
+        outcome
     }
 }
 

@@ -28,7 +28,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let shutdown = chassis::shutdown::signals();
     let process = OneProcess::start(sections, &data, shutdown.clone()).await?;
     println!("{}", greeting(&process.endpoint(), data.path()));
-    shutdown.cancelled().await;
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = process.ended() => {}
+    }
     println!("stopping: running jobs go on at the next start");
     process.stop().await
 }
