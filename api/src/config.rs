@@ -1,5 +1,8 @@
 //! The api's sections of a configuration file.
 
+use std::net::IpAddr;
+
+use chassis::config::{ConfigError, at_least, http_url, listen_address, not_empty};
 use domain::quota::Limits;
 use domain::{Error, Result};
 use regex::Regex;
@@ -14,6 +17,17 @@ pub struct Sections {
     pub messaging: messaging::Config,
     pub quota: QuotaConfig,
     pub telemetry: chassis::telemetry::Config,
+}
+
+impl Sections {
+    /// Refuses, by its key, what the service cannot run with. Opens and binds nothing.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.api.check()?;
+        self.quota.check()?;
+        self.database.check().map_err(ConfigError::within("database"))?;
+        self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        self.telemetry.check()
+    }
 }
 
 /// The section `[api]`. Names are Cinder's where Cinder has the option.
@@ -64,6 +78,36 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The section `[api]` alone; `[quota]` has [`QuotaConfig::check`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let address = listen_address("api.listen", &self.listen)?;
+        if address.ip.is_some_and(|ip| self.is_open_to_all(ip)) {
+            let message = "auth_strategy = noauth lets everybody in, and this is no loopback address: listen on 127.0.0.1, \
+                           or set [api] allow_remote_noauth = true";
+            return Err(ConfigError::value("api.listen", message));
+        }
+        if let Some(endpoint) = &self.public_endpoint {
+            http_url("api.public_endpoint", endpoint)?;
+        }
+        at_least("api.osapi_max_limit", self.osapi_max_limit, 1)?;
+        at_least("api.max_request_body_bytes", self.max_request_body_bytes, 1)?;
+        at_least("api.request_timeout_secs", self.request_timeout_secs, 1)?;
+        at_least("api.service_down_time_secs", self.service_down_time_secs, 1)?;
+        not_empty("api.default_availability_zone", &self.default_availability_zone)?;
+        not_empty("api.project_id_regex", &self.project_id_regex)?;
+        match self.project_id() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ConfigError::value("api.project_id_regex", "is no regular expression")),
+        }
+    }
+
+    /// Whether listening there would let in callers who prove nothing and may come from anywhere.
+    pub(crate) fn is_open_to_all(&self, ip: IpAddr) -> bool {
+        match self.auth_strategy {
+            AuthStrategy::Noauth => !ip.is_loopback() && !self.allow_remote_noauth,
+        }
+    }
+
     /// The expression for project ids, matching whole segments.
     pub(crate) fn project_id(&self) -> Result<Regex> {
         Regex::new(&format!("^(?:{})$", self.project_id_regex))
@@ -99,6 +143,22 @@ impl Default for QuotaConfig {
             quota_snapshots: limits.snapshots,
             quota_backups: limits.backups,
             quota_backup_gigabytes: limits.backup_gigabytes,
+        }
+    }
+}
+
+impl QuotaConfig {
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = [
+            ("quota.quota_volumes", self.quota_volumes),
+            ("quota.quota_gigabytes", self.quota_gigabytes),
+            ("quota.quota_snapshots", self.quota_snapshots),
+            ("quota.quota_backups", self.quota_backups),
+            ("quota.quota_backup_gigabytes", self.quota_backup_gigabytes),
+        ];
+        match limits.into_iter().find(|(_, limit)| *limit < -1) {
+            Some((key, _)) => Err(ConfigError::value(key, "must be at least 0, or -1 for no limit")),
+            None => Ok(()),
         }
     }
 }

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let sections: api::Sections = chassis::config::load(arguments.config.as_deref(), "EMBERKEEP")?;
+    let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", api::Sections::check)?;
     let _telemetry = chassis::telemetry::init("emberkeep-api", &sections.telemetry)?;
     let shutdown = chassis::shutdown::signals();
     let config = api::Config { quota: sections.quota, ..sections.api };

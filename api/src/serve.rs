@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::App;
-use crate::config::{AuthStrategy, Config};
+use crate::config::Config;
 use crate::router::router;
 
 /// What the service works with.
@@ -51,10 +51,7 @@ pub fn service(deps: Deps, config: Config) -> Result<Router> {
 }
 
 fn check_address(config: &Config, address: SocketAddr) -> Result<()> {
-    let open_to_all = match config.auth_strategy {
-        AuthStrategy::Noauth => !address.ip().is_loopback() && !config.allow_remote_noauth,
-    };
-    if open_to_all {
+    if config.is_open_to_all(address.ip()) {
         return Err(Error::invalid(format!(
             "auth_strategy = noauth lets everybody in, and {address} is no loopback address: listen on 127.0.0.1, or set \
              [api] allow_remote_noauth = true."

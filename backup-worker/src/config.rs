@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chassis::config::ConfigError;
+use chassis::config::{ConfigError, at_least, http_url, not_empty};
 use format::Compression;
 use serde::{Deserialize, Deserializer};
 
@@ -113,14 +113,14 @@ impl From<&storage::Config> for Layout {
 }
 
 impl Config {
-    /// Refuses numbers with which no job could ever run.
+    /// Refuses what no job could ever run with, in `[worker]` and `[engine]`.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.backup_max_operations == 0 {
-            return Err(ConfigError::value("worker.backup_max_operations", "must be at least 1"));
-        }
-        if self.engine.transfers == 0 {
-            return Err(ConfigError::value("engine.transfers", "must be at least 1"));
-        }
+        http_url("worker.scheduler_url", &self.scheduler_url)?;
+        not_empty("worker.host", &self.host)?;
+        not_empty("worker.storage_availability_zone", &self.storage_availability_zone)?;
+        not_empty("worker.spool_dir", &self.spool_dir)?;
+        at_least("worker.backup_max_operations", self.backup_max_operations, 1)?;
+        at_least("engine.transfers", self.engine.transfers, 1)?;
         if self.engine.memory_budget_mib.saturating_mul(MIB) < self.layout.chunk_size_bytes {
             return Err(ConfigError::value("engine.memory_budget_mib", "must hold at least one object of the store"));
         }
@@ -154,13 +154,37 @@ pub struct Sections {
 impl Sections {
     /// What [`crate::run`] takes, gathered from the sections and checked.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let config = Config { engine: self.engine.clone(), layout: Layout::from(&self.store), ..self.worker.clone() };
-        config.check()?;
-        if self.pools.is_empty() {
-            return Err(ConfigError::value("pools", "at least one [[pools]] with name and path is needed"));
-        }
-        Ok(config)
+        self.check()?;
+        Ok(self.gathered())
     }
+
+    /// Refuses, by its key, what the service cannot run with. Opens and makes nothing.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        // The store first: the worker's numbers are held against its sizes.
+        self.store.check().map_err(|error| ConfigError::value("store", error.message()))?;
+        self.gathered().check()?;
+        check_pools(&self.pools)?;
+        self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        self.telemetry.check()
+    }
+
+    fn gathered(&self) -> Config {
+        Config { engine: self.engine.clone(), layout: Layout::from(&self.store), ..self.worker.clone() }
+    }
+}
+
+/// At least one pool, and no two of one name: volumes are found by it.
+fn check_pools(pools: &[volume::PoolConfig]) -> Result<(), ConfigError> {
+    if pools.is_empty() {
+        return Err(ConfigError::value("pools", "at least one [[pools]] with name and path is needed"));
+    }
+    for (index, pool) in pools.iter().enumerate() {
+        pool.check().map_err(ConfigError::within(format!("pools[{index}]")))?;
+        if pools.iter().take(index).any(|earlier| earlier.name == pool.name) {
+            return Err(ConfigError::value(format!("pools[{index}].name"), "is the name of another pool already"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 async fn work(arguments: Arguments) -> Result<(), Failure> {
-    let sections: Sections = chassis::config::load(arguments.config.as_deref(), "EMBERKEEP")?;
+    let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", Sections::check)?;
     let config = sections.config()?;
     let channel = channel(&config.scheduler_url)?;
     let _telemetry = chassis::telemetry::init("emberkeep-backup-worker", &sections.telemetry)?;

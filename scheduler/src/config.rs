@@ -1,6 +1,6 @@
 //! What an operator can set: the section `[scheduler]`, and the whole file of the service.
 
-use chassis::config::ConfigError;
+use chassis::config::{ConfigError, at_least, listen_address, not_empty};
 use serde::Deserialize;
 
 /// The section `[scheduler]`.
@@ -38,19 +38,20 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Refuses numbers with which no lease could ever be kept.
+    /// Refuses addresses that cannot be bound and numbers with which no lease could ever be kept.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.heartbeat_interval_secs == 0 || self.lease_ttl_secs < 2 * self.heartbeat_interval_secs {
-            let message = "must be at least twice heartbeat_interval_secs, and that at least 1";
-            return Err(ConfigError::value("scheduler.lease_ttl_secs", message));
+        listen_address("scheduler.listen", &self.listen)?;
+        not_empty("scheduler.host", &self.host)?;
+        not_empty("scheduler.storage_availability_zone", &self.storage_availability_zone)?;
+        at_least("scheduler.heartbeat_interval_secs", self.heartbeat_interval_secs, 1)?;
+        if self.lease_ttl_secs < self.heartbeat_interval_secs.saturating_mul(2) {
+            return Err(ConfigError::value(
+                "scheduler.lease_ttl_secs",
+                "must be at least twice heartbeat_interval_secs",
+            ));
         }
-        if self.claim_timeout_secs == 0 {
-            return Err(ConfigError::value("scheduler.claim_timeout_secs", "must be at least 1"));
-        }
-        if self.tick_ms == 0 {
-            return Err(ConfigError::value("scheduler.tick_ms", "must be at least 1"));
-        }
-        Ok(())
+        at_least("scheduler.claim_timeout_secs", self.claim_timeout_secs, 1)?;
+        at_least("scheduler.tick_ms", self.tick_ms, 1)
     }
 }
 
@@ -62,6 +63,16 @@ pub struct Sections {
     pub database: db::Config,
     pub messaging: messaging::Config,
     pub telemetry: chassis::telemetry::Config,
+}
+
+impl Sections {
+    /// Refuses, by its key, what the service cannot run with. Opens and binds nothing.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.scheduler.check()?;
+        self.database.check().map_err(ConfigError::within("database"))?;
+        self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        self.telemetry.check()
+    }
 }
 
 #[cfg(test)]

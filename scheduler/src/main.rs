@@ -22,8 +22,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
-    let sections: Sections = chassis::config::load(arguments.config.as_deref(), "EMBERKEEP")?;
-    sections.scheduler.check()?;
+    let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", Sections::check)?;
     let _telemetry = chassis::telemetry::init("emberkeep-scheduler", &sections.telemetry)?;
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed already");

@@ -84,6 +84,10 @@ async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp)
         }
         Err(error) => return Err(error),
     };
+    if let Some(reason) = placement::never_fits(&need, fleet) {
+        tracing::warn!(job_id = %job.id, kind = %job.kind, reason, "job can never be placed");
+        return Ok(Decision::End(job, Ending::Failed, reason));
+    }
     let Some(chosen) = placement::place(&need, fleet, job.worker_id) else {
         tracing::debug!(job_id = %job.id, kind = %job.kind, ?need, "no live worker can take the job now");
         return Ok(Decision::Waits);

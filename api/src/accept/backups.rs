@@ -1,7 +1,7 @@
 //! Backups: create, delete, reset (contract §1.5.1, §1.5.5, §1.5.9).
 
 use db::metadata::Pairs;
-use db::{Conn, backups, metadata, quotas, snapshots, volumes};
+use db::{Conn, backups, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
 use domain::lineage::choose_parent;
@@ -10,7 +10,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Error, Result};
 
-use super::{cancel_job_about, check_same_size, commit, enqueue, prepare_forced_deletion, raced};
+use super::{cancel_job_about, check_same_size, commit, enqueue, metadata, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// A backup that the caller wants.
@@ -38,7 +38,7 @@ pub(crate) async fn create(call: &Call, wish: NewBackup) -> Result<Backup> {
     let parent = if wish.incremental { Some(parent(&mut tx, call, &volume, &source).await?) } else { None };
     let backup = row(call, &volume, &source, parent, &wish);
     backups::insert(&mut tx, &backup).await?;
-    metadata::replace(&mut tx, &backup.id.to_string(), &wish.metadata).await?;
+    metadata::insert(&mut tx, &backup.id.to_string(), &wish.metadata).await?;
     source.take(&mut tx, call, &volume, wish.force).await?;
     let subject = Subject::BackupCreate {
         backup_id: backup.id,
@@ -211,12 +211,12 @@ pub(crate) async fn update(
 ) -> Result<Backup> {
     let mut tx = call.app.database.begin("update backup").await?;
     let backup = backups::get(&mut tx, &call.caller.scope(), id).await?;
+    if let Some(pairs) = pairs {
+        metadata::replace(&mut tx, &backup.project_id, &backup.id.to_string(), &pairs).await?;
+    }
     if name.is_some() || description.is_some() {
         let (name, description) = (name.as_ref().map(Option::as_deref), description.as_ref().map(Option::as_deref));
         backups::update_texts(&mut tx, backup.id, name, description, call.now).await?;
-    }
-    if let Some(pairs) = pairs {
-        metadata::replace(&mut tx, &backup.id.to_string(), &pairs).await?;
     }
     let backup = backups::get(&mut tx, &call.caller.scope(), id).await?;
     tx.commit().await?;

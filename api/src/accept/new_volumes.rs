@@ -2,7 +2,7 @@
 
 use db::metadata::Pairs;
 use db::types::{DEFAULT_NAME, VolumeType};
-use db::{Conn, backups, metadata, quotas, snapshots, volumes};
+use db::{Conn, backups, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
 use domain::quota::Resource;
@@ -10,7 +10,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Kind, Result, VolumeId};
 
-use super::{commit, enqueue, restores};
+use super::{commit, enqueue, metadata, restores};
 use crate::call::Call;
 use crate::views::service::VOLUME_BINARY;
 
@@ -130,7 +130,7 @@ pub(super) async fn insert(conn: &mut Conn, call: &Call, volume: &Volume, pairs:
     let amounts = [(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)];
     quotas::charge(conn, &volume.project_id, &call.app.default_limits(), &amounts).await?;
     volumes::insert(conn, volume).await?;
-    metadata::replace(conn, &volume.id.to_string(), pairs).await
+    metadata::insert(conn, &volume.id.to_string(), pairs).await
 }
 
 /// The type by name or id; the default one when none is named.

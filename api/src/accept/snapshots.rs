@@ -46,7 +46,7 @@ pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
         updated_at: None,
     };
     snapshots::insert(&mut tx, &snapshot).await?;
-    metadata::replace(&mut tx, &snapshot.id.to_string(), &wish.metadata).await?;
+    super::metadata::insert(&mut tx, &snapshot.id.to_string(), &wish.metadata).await?;
     let subject = Subject::SnapshotCreate { snapshot_id: snapshot.id, volume_id: volume.id };
     enqueue(&mut tx, call, subject, project_id, volume.pool.as_deref()).await?;
     commit(call, tx).await?;

@@ -1,14 +1,14 @@
 //! Volumes that are there: extend, delete, unmanage, reset, update (contract §1.6).
 
 use db::metadata::Pairs;
-use db::{Conn, attachments, metadata, quotas, snapshots, volumes};
+use db::{Conn, attachments, quotas, snapshots, volumes};
 use domain::job::{JobKind, Subject};
 use domain::quota::Resource;
 use domain::snapshot::SnapshotStatus;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Result};
 
-use super::{cancel_job_about, check_same_size, commit, enqueue, prepare_forced_deletion, raced};
+use super::{cancel_job_about, check_same_size, commit, enqueue, metadata, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// Accepts growth. The larger size is charged for now; when the job fails, its end gives the difference back.
@@ -133,12 +133,12 @@ pub(crate) async fn update(
 ) -> Result<()> {
     let mut tx = call.app.database.begin("update volume").await?;
     let volume = volumes::get(&mut tx, &call.caller.scope(), id).await?;
+    if let Some(pairs) = pairs {
+        metadata::replace(&mut tx, &volume.project_id, &volume.id.to_string(), &pairs).await?;
+    }
     if name.is_some() || description.is_some() {
         let (name, description) = (name.as_ref().map(Option::as_deref), description.as_ref().map(Option::as_deref));
         volumes::update_texts(&mut tx, volume.id, name, description, call.now).await?;
-    }
-    if let Some(pairs) = pairs {
-        metadata::replace(&mut tx, &volume.id.to_string(), &pairs).await?;
     }
     tx.commit().await
 }
@@ -162,7 +162,7 @@ pub(crate) async fn set_readonly(call: &Call, id: &str, readonly: bool) -> Resul
     }
     let flag = if readonly { "True" } else { "False" };
     let pairs = Pairs::from([("readonly".to_owned(), flag.to_owned())]);
-    metadata::merge(&mut tx, &volume.id.to_string(), &pairs).await?;
+    metadata::merge(&mut tx, &volume.project_id, &volume.id.to_string(), &pairs).await?;
     tx.commit().await
 }
 

@@ -6,6 +6,7 @@ use domain::{Error, Kind};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
+use crate::accept;
 use crate::call::{Answer, Call};
 use crate::context::Rule as Policy;
 use crate::error::Fault;
@@ -61,10 +62,21 @@ impl Owner {
 
     /// The id as rows write it, when the caller may see the resource.
     async fn find(self, conn: &mut Conn, call: &Call) -> Result<String, Error> {
+        self.find_owned(conn, call).await.map(|(id, _)| id)
+    }
+
+    /// The same with its project's id.
+    async fn find_owned(self, conn: &mut Conn, call: &Call) -> Result<(String, String), Error> {
         let scope = call.caller.scope();
         Ok(match self {
-            Self::Volume => db::volumes::get(conn, &scope, call.id()).await?.id.to_string(),
-            Self::Snapshot => db::snapshots::get(conn, &scope, call.id()).await?.id.to_string(),
+            Self::Volume => {
+                let volume = db::volumes::get(conn, &scope, call.id()).await?;
+                (volume.id.to_string(), volume.project_id)
+            }
+            Self::Snapshot => {
+                let snapshot = db::snapshots::get(conn, &scope, call.id()).await?;
+                (snapshot.id.to_string(), snapshot.project_id)
+            }
         })
     }
 
@@ -93,13 +105,13 @@ pub(crate) async fn change(call: &Call, owner: Owner, change: Change) -> Result<
     let pairs = PAIRS.check(&body, call.version)?.pairs("metadata").unwrap_or_default();
     call.require(owner.writing(change))?;
     let mut tx = call.app.database.begin("change metadata").await?;
-    let id = owner.find(&mut tx, call).await?;
+    let (id, project_id) = owner.find_owned(&mut tx, call).await?;
     if owner.has_etag(call) && is_stale(call, &document(&metadata::get(&mut tx, &id).await?)) {
         return Ok(Answer::precondition_failed());
     }
     match change {
-        Change::Merge => metadata::merge(&mut tx, &id, &pairs).await?,
-        Change::Replace => metadata::replace(&mut tx, &id, &pairs).await?,
+        Change::Merge => accept::metadata::merge(&mut tx, &project_id, &id, &pairs).await?,
+        Change::Replace => accept::metadata::replace(&mut tx, &project_id, &id, &pairs).await?,
     }
     let document = document(&metadata::get(&mut tx, &id).await?);
     tx.commit().await?;
@@ -124,11 +136,11 @@ pub(crate) async fn set(call: &Call, owner: Owner) -> Result<Answer, Fault> {
         return Err(Fault::bad_request("Request body and URI mismatch"));
     }
     let mut tx = call.app.database.begin("set metadata item").await?;
-    let id = owner.find(&mut tx, call).await?;
+    let (id, project_id) = owner.find_owned(&mut tx, call).await?;
     if owner.has_etag(call) && is_stale(call, &document(&metadata::get(&mut tx, &id).await?)) {
         return Ok(Answer::precondition_failed());
     }
-    metadata::merge(&mut tx, &id, &pairs).await?;
+    accept::metadata::merge(&mut tx, &project_id, &id, &pairs).await?;
     tx.commit().await?;
     Ok(Answer::ok(json!({"meta": pairs})))
 }

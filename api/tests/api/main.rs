@@ -1,6 +1,7 @@
 //! The api through its front door, on SQLite: what clients send, what they get, what stays in the rows.
 
 mod accepting;
+mod configuration;
 mod discovery;
 mod isolation;
 mod paging;

@@ -299,3 +299,26 @@ async fn snapshot_refusals() {
     let reply = post("3.66", json!({"volume_id": volume})).await;
     reply.refused(413, "SnapshotLimitExceeded: Maximum number of snapshots allowed (1) exceeded");
 }
+
+#[tokio::test]
+async fn metadata_is_bounded_over_all_requests() {
+    let world = World::new().await;
+    let volume = world.member().volume(1).await;
+    let snapshot = world.member().snapshot(&volume).await;
+    for path in [format!("/volumes/{volume}/metadata"), format!("/snapshots/{snapshot}/metadata")] {
+        // 300 pairs of 258 bytes.
+        let pairs = |from: usize| -> serde_json::Map<String, Value> {
+            (from..from + 300).map(|at| (format!("{at:08}"), json!("v".repeat(250)))).collect()
+        };
+        for from in [0, 1000, 2000, 0] {
+            world.member().post(&path, json!({"metadata": pairs(from)})).await.expect(200);
+        }
+        let before = world.member().get(&path).await.expect(200);
+        let refused = world.member().post(&path, json!({"metadata": pairs(3000)})).await;
+        let (_, _, message) = refused.fault();
+        assert_eq!(refused.code(), 413, "{message}");
+        assert!(message.contains("may take 262144 bytes"), "{message}");
+        assert_eq!(world.member().get(&path).await.expect(200), before);
+        world.member().put(&path, json!({"metadata": pairs(3000)})).await.expect(200);
+    }
+}

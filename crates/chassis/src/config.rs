@@ -1,5 +1,5 @@
 //! Reads a service's configuration: a TOML file, then environment variables on top; every complaint names the key and
-//! where it was written.
+//! where it was written, those about the sense of a value ([`load_checked`]) too.
 //!
 //! `EMBERKEEP_DATABASE__CONNECTION=…` sets `connection` in the table `[database]`. A value that reads as a TOML
 //! number, boolean, array or quoted string is one; everything else is a plain string. A variable without `__` after the
@@ -8,6 +8,7 @@
 mod overrides;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ use toml::{Spanned, Table};
 
 use overrides::Overrides;
 
+pub use values::{ListenAddress, at_least, http_url, listen_address, not_empty};
+
 /// Why a configuration cannot be used. A binary exits with [`crate::exit::USAGE`] on it before it binds a port.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -24,40 +27,62 @@ pub enum ConfigError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("configuration file {path} line {line}: {message}")]
     Syntax { path: PathBuf, line: usize, message: String },
-    /// `origin` is the file with its line, the environment variable, or what stands for "nowhere". The value itself is
-    /// left out: it may be a secret.
-    #[error("configuration key `{key}` ({origin}): {message}")]
-    Value { key: String, origin: String, message: String },
+    /// `origin` is the file with its line, the environment variable, or what stands for "nowhere"; `None` until
+    /// [`load_checked`] fills it in. The value itself is left out: it may be a secret.
+    #[error("configuration key `{key}`{}: {message}", in_brackets(.origin.as_deref()))]
+    Value { key: String, origin: Option<String>, message: String },
 }
 
 impl ConfigError {
-    /// A well-formed value that makes no sense, found after loading.
+    /// A well-formed value that makes no sense. `key` is the whole path, as in `database.connection` or `pools[1].name`.
     pub fn value(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Value { key: key.into(), origin: "as configured".into(), message: message.into() }
+        Self::Value { key: key.into(), origin: None, message: message.into() }
     }
+
+    /// Takes what a crate that knows no files says of its section, the key in the section and what is wrong with it:
+    /// `database.check().map_err(ConfigError::within("database"))`.
+    pub fn within(section: impl Into<String>) -> impl FnOnce((&'static str, String)) -> Self {
+        let section = section.into();
+        move |(key, message)| Self::value(format!("{section}.{key}"), message)
+    }
+}
+
+fn in_brackets(origin: Option<&str>) -> String {
+    origin.map(|origin| format!(" ({origin})")).unwrap_or_default()
 }
 
 /// Loads `T` from the file, if one is given, and the environment variables that start with `env_prefix` and `_`.
 ///
 /// `T` should be `deny_unknown_fields` all the way down, so that a misspelt key is refused and not ignored.
 pub fn load<T: DeserializeOwned>(path: Option<&Path>, env_prefix: &str) -> Result<T, ConfigError> {
+    load_checked(path, env_prefix, |_| Ok(()))
+}
+
+/// As [`load`], then `check` judges the values. What it refuses with [`ConfigError::value`] is returned with the file and
+/// line, or the variable, that the key came from.
+pub fn load_checked<T: DeserializeOwned>(
+    path: Option<&Path>,
+    env_prefix: &str,
+    check: impl FnOnce(&T) -> Result<(), ConfigError>,
+) -> Result<T, ConfigError> {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    load_from(path, env_prefix, variables)
+    load_from(path, env_prefix, variables, check)
 }
 
 fn load_from<T: DeserializeOwned>(
     path: Option<&Path>,
     env_prefix: &str,
     variables: impl Iterator<Item = (String, String)>,
+    check: impl FnOnce(&T) -> Result<(), ConfigError>,
 ) -> Result<T, ConfigError> {
     let file = path.map(File::read).transpose()?;
     let mut table = file.as_ref().map(|file| file.table.clone()).unwrap_or_default();
     let mut overrides = Overrides::collect(env_prefix, variables);
     overrides.apply(&mut table)?;
-    loop {
+    let config = loop {
         let error = match serde_path_to_error::deserialize(table.clone()) {
-            Ok(config) => return Ok(config),
+            Ok(config) => break config,
             Err(error) => error,
         };
         let key = error.path().to_string();
@@ -66,7 +91,14 @@ fn load_from<T: DeserializeOwned>(
             continue;
         }
         let message = without_value(error.inner().message());
-        return Err(ConfigError::Value { origin: origin(&key, &overrides, file.as_ref()), key, message });
+        return Err(ConfigError::Value { origin: Some(origin(&key, &overrides, file.as_ref())), key, message });
+    };
+    match check(&config) {
+        Ok(()) => Ok(config),
+        Err(ConfigError::Value { key, origin: None, message }) => {
+            Err(ConfigError::Value { origin: Some(origin(&key, &overrides, file.as_ref())), key, message })
+        }
+        Err(error) => Err(error),
     }
 }
 

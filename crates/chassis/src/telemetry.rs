@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::config::ConfigError;
+use crate::config::{self, ConfigError};
 use crate::json::JsonLine;
 
 /// The AMQP library calls every lost connection an error, several times; who uses it reports the loss once.
@@ -41,6 +41,18 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { log_format: LogFormat::Text, log_filter: DEFAULT_FILTER.to_owned(), otlp_endpoint: None }
+    }
+}
+
+impl Config {
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.filter()?;
+        self.otlp_endpoint.as_deref().map_or(Ok(()), |endpoint| config::http_url("telemetry.otlp_endpoint", endpoint))
+    }
+
+    fn filter(&self) -> Result<EnvFilter, ConfigError> {
+        EnvFilter::try_new(&self.log_filter)
+            .map_err(|error| ConfigError::value("telemetry.log_filter", error.to_string()))
     }
 }
 
@@ -72,8 +84,7 @@ impl Drop for Guard {
 /// Starts logging and tracing for the process. Call it inside the runtime. A second call changes nothing and is
 /// harmless, so that tests need not agree on who comes first.
 pub fn init(service_name: &'static str, config: &Config) -> Result<Guard, ConfigError> {
-    let filter = EnvFilter::try_new(&config.log_filter)
-        .map_err(|error| ConfigError::value("telemetry.log_filter", error.to_string()))?;
+    let filter = config.filter()?;
     let provider = tracer_provider(service_name, config.otlp_endpoint.as_deref())?;
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(service_name))

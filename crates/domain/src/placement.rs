@@ -2,6 +2,10 @@
 
 use crate::ids::WorkerId;
 
+/// Volumes are sparse: one may be this many times as large as its pool (Cinder's `max_over_subscription_ratio`).
+const OVERCOMMIT: i64 = 20;
+const GIB: i64 = 1 << 30;
+
 /// What a scheduler knows of a live worker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
@@ -28,6 +32,13 @@ pub struct PoolReport {
     pub name: String,
     pub free_bytes: i64,
     pub total_bytes: i64,
+}
+
+impl PoolReport {
+    /// Whether a volume of this size is no more than [`OVERCOMMIT`] times the pool, whatever else lies in it.
+    const fn could_hold(&self, size_bytes: i64) -> bool {
+        self.total_bytes >= size_bytes / OVERCOMMIT
+    }
 }
 
 /// What a job needs from its worker.
@@ -77,10 +88,28 @@ fn pool_for<'a>(need: &Need, worker: &'a Candidate) -> Option<Option<&'a PoolRep
         Need::AnyPool { size_bytes } => worker
             .pools
             .iter()
-            .filter(|pool| pool.free_bytes > 0 && pool.total_bytes >= *size_bytes / 20)
+            .filter(|pool| pool.free_bytes > 0 && pool.could_hold(*size_bytes))
             .max_by_key(|pool| pool.free_bytes)
             .map(Some),
     }
+}
+
+/// Why none of these workers can ever take the job, however long it waits: every pool, full or not, is too small for the
+/// volume. `None` where one could, and where no pool is known yet: somebody may come.
+#[must_use]
+pub fn never_fits(need: &Need, candidates: &[Candidate]) -> Option<String> {
+    let Need::AnyPool { size_bytes } = need else { return None };
+    let largest = candidates.iter().flat_map(|worker| &worker.pools).max_by_key(|pool| pool.total_bytes)?;
+    if largest.could_hold(*size_bytes) {
+        return None;
+    }
+    let (size_gb, most_gb) = (size_bytes.div_euclid(GIB), largest.total_bytes.saturating_mul(OVERCOMMIT) / GIB);
+    Some(format!(
+        "No pool can hold a volume of {size_gb} GiB: the largest, {name}, has {total_gb} GiB and takes volumes of up to \
+         {most_gb} GiB.",
+        name = largest.name,
+        total_gb = largest.total_bytes / GIB
+    ))
 }
 
 #[cfg(test)]
@@ -121,5 +150,21 @@ mod tests {
         let mut workers = [worker(0, "a", 1)];
         workers[0].disabled = true;
         assert_eq!(place(&Need::Store, &workers, None), None);
+    }
+
+    #[test]
+    fn only_what_no_pool_could_ever_hold_never_fits() {
+        let mut workers = [worker(2, "full", 0), worker(0, "small", 1)];
+        workers[1].pools[0].total_bytes = GIB;
+        let most = Need::AnyPool { size_bytes: 20 << 40 };
+        let more = Need::AnyPool { size_bytes: 21 << 40 };
+        assert_eq!(place(&most, &workers, None), None);
+        assert_eq!(never_fits(&most, &workers), None, "it waits for the busy one with the full pool");
+        let reason = never_fits(&more, &workers).expect("a reason");
+        assert!(reason.contains("21504 GiB") && reason.contains("full, has 1024 GiB"), "{reason}");
+        assert_eq!(never_fits(&more, &[]), None);
+        workers.iter_mut().for_each(|worker| worker.pools.clear());
+        assert_eq!(never_fits(&more, &workers), None);
+        assert_eq!(never_fits(&Need::Pool("elsewhere".into()), &workers), None);
     }
 }

@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use crate::ids::{AttachmentId, BackupId, SnapshotId, VolumeId};
 use crate::time::Timestamp;
 
+/// What the keys and values of one resource's metadata may take together, bytes of UTF-8: a backup carries its volume's.
+pub const METADATA_BYTES_MAX: usize = 256 * 1024;
+
 /// Declares an enum of Cinder status words with `as_str` and `parse`.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {

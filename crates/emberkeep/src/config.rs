@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chassis::config::ConfigError;
 use serde::Deserialize;
 
 /// A whole configuration file. What is left out follows from the data directory.
@@ -30,6 +31,16 @@ pub(crate) struct Completed {
 }
 
 impl Sections {
+    /// Refuses what cannot work, by key; the file is known to whoever loads it.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.api.check()?;
+        self.quota.check()?;
+        self.scheduler.check()?;
+        let completed = self.clone().completed(&DataDirectory(std::env::temp_dir()));
+        completed.database.check().map_err(ConfigError::within("database"))?;
+        completed.worker.check()
+    }
+
     /// Fills in what the file left open: SQLite, the in-process broker, a posix store and one pool, all below `data`.
     pub(crate) fn completed(self, data: &DataDirectory) -> Completed {
         let sqlite =

@@ -54,7 +54,6 @@ impl OneProcess {
     /// Opens everything the configuration names, then binds, then serves.
     pub async fn start(sections: Sections, data: &DataDirectory, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let sections = sections.completed(data);
-        sections.scheduler.check()?;
         let config = sections.worker.config()?;
         let pools = open_pools(&sections.worker.pools)?;
         let store = storage::open(&sections.worker.store).context("open the object store")?;

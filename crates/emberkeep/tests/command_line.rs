@@ -35,9 +35,12 @@ fn a_demo_without_content_says_what_is_missing() {
 fn a_mistake_in_the_configuration_is_named_and_exits_64() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("emberkeep.toml");
-    for (text, key) in
-        [("[api]\nlissten = \"127.0.0.1:0\"\n", "lissten"), ("[quota]\nquota_volumes = \"ten\"\n", "quota_volumes")]
-    {
+    for (text, key) in [
+        ("[api]\nlissten = \"127.0.0.1:0\"\n", "lissten"),
+        ("[api]\nlisten = \"nowhere\"\n", "listen"),
+        ("[api]\nlisten = \"0.0.0.0:8776\"\n", "noauth"),
+        ("[quota]\nquota_volumes = \"ten\"\n", "quota_volumes"),
+    ] {
         fs::write(&file, text).unwrap();
         let output =
             emberkeep(&["serve", "--config", file.to_str().unwrap(), "--data-dir", directory.path().to_str().unwrap()]);

@@ -10,10 +10,9 @@ fn sample<T: serde::de::DeserializeOwned>(name: &str) -> T {
 #[test]
 fn every_sample_is_taken_by_its_service() {
     let api: api::Sections = sample("api.toml");
-    assert_eq!(api.quota.quota_backups, 10);
+    api.check().unwrap();
     let scheduler: scheduler::Sections = sample("scheduler.toml");
-    scheduler.scheduler.check().unwrap();
+    scheduler.check().unwrap();
     let worker: backup_worker::Sections = sample("backup-worker.toml");
-    assert_eq!(worker.pools.len(), 1);
-    worker.config().unwrap();
+    worker.check().unwrap();
 }

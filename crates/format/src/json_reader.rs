@@ -78,6 +78,11 @@ impl<R: Read> JsonReader<R> {
         Ok(key)
     }
 
+    /// Reads a string. The answer is cut when it is longer than any that is looked at.
+    pub(crate) fn short_string(&mut self) -> Result<String> {
+        self.string(TOKEN_BYTES_MAX)
+    }
+
     /// Reads a whole number that fits 64 bits.
     pub(crate) fn number(&mut self) -> Result<u64> {
         self.peek_token()?;

@@ -19,7 +19,7 @@ mod volume_meta;
 pub use codec::{Compression, compress, encode};
 pub use decoder::Decoder;
 pub use manifest::{Manifest, ManifestObject};
-pub use manifest_parse::{MANIFEST_BYTES_MAX, ParseLimits};
+pub use manifest_parse::{ParseLimits, manifest_bytes_max};
 pub use sha256_reader::Sha256Reader;
 pub use sha256_writer::{Sha256Header, Sha256Writer};
 pub use volume_meta::{VOLUME_META_BYTES_MAX, VolumeMeta};

@@ -10,15 +10,29 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use stdx::hex;
 
-use crate::{Compression, FORMAT_VERSION, Manifest, ManifestObject, created_at, names};
+use crate::{Compression, FORMAT_VERSION, Manifest, ManifestObject, VOLUME_META_BYTES_MAX, created_at, names};
 
 /// Larger manifests need not be fetched: this holds some two million objects.
-pub const MANIFEST_BYTES_MAX: u64 = 512 * 1024 * 1024;
+const MANIFEST_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Nobody cuts a volume into smaller objects, on average.
+const OBJECT_BYTES_MIN: u64 = 4096;
+/// What one object takes in a manifest: its name, its numbers and the layout around them.
+const ENTRY_BYTES_MAX: u64 = 300;
 
 /// The longest part of an object's name behind the prefix, bytes.
 const NAME_TAIL_BYTES_MAX: usize = 255;
 /// Foreign text that is repeated in a message is cut to this many characters.
 const QUOTED_CHARS_MAX: usize = 40;
+
+/// The longest manifest, bytes, that the backup of a volume of `volume_bytes` can need. A longer one need not be fetched.
+///
+/// Beside its objects it holds the `volume_meta`, in which every backslash is doubled, and a few short texts.
+#[must_use]
+pub const fn manifest_bytes_max(volume_bytes: u64) -> u64 {
+    let objects = (volume_bytes / OBJECT_BYTES_MIN).saturating_add(1);
+    let bytes = objects.saturating_mul(ENTRY_BYTES_MAX).saturating_add(2 * VOLUME_META_BYTES_MAX as u64);
+    if bytes < MANIFEST_BYTES_MAX { bytes } else { MANIFEST_BYTES_MAX }
+}
 
 /// What the reader knows about the backup from elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +78,8 @@ impl Manifest {
 fn parse_document(bytes: &[u8]) -> Result<RawManifest<'_>> {
     let RawVersion { version } = serde_json::from_slice(bytes).map_err(no_manifest)?;
     if version != FORMAT_VERSION {
-        let shown: String = version.chars().take(QUOTED_CHARS_MAX).collect();
-        return Err(Error::new(Kind::Unsupported, format!("No support to restore backup version {shown}")));
+        let version = shown(&version);
+        return Err(Error::new(Kind::Unsupported, format!("No support to restore backup version {version}")));
     }
     serde_json::from_slice(bytes).map_err(no_manifest)
 }
@@ -171,9 +185,7 @@ impl RawEntry<'_> {
 /// the backup's two documents.
 fn check_name(name: &str, prefix: &str) -> Result<()> {
     let fine = name.strip_prefix(prefix).is_some_and(|tail| {
-        !tail.is_empty()
-            && tail.len() <= NAME_TAIL_BYTES_MAX
-            && !tail.contains(|symbol: char| symbol == '/' || symbol.is_control())
+        !tail.is_empty() && tail.len() <= NAME_TAIL_BYTES_MAX && !tail.contains('/') && !name.contains(char::is_control)
     });
     if !fine || name == names::metadata(prefix) || name == names::sha256_file(prefix) {
         return Err(damaged(format!("{} cannot be an object of this backup", quoted(name))));
@@ -194,9 +206,16 @@ fn damaged(what: String) -> Error {
     Error::damaged(format!("The backup's manifest is damaged: {what}."))
 }
 
-/// Foreign text for a message: short and without control characters.
+/// Foreign text for a message, in quotes.
 fn quoted(text: &str) -> String {
-    let shown: String = text.chars().filter(|symbol| !symbol.is_control()).take(QUOTED_CHARS_MAX).collect();
-    let dots = if text.chars().nth(QUOTED_CHARS_MAX).is_some() { "…" } else { "" };
-    format!("\"{shown}{dots}\"")
+    format!("\"{}\"", shown(text))
+}
+
+/// Foreign text for a message: short, and whatever a terminal might act upon escaped.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(QUOTED_CHARS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().nth(QUOTED_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }

@@ -2,9 +2,10 @@
 
 use std::io::Read;
 
-use domain::Result;
+use domain::{BackupId, Error, Kind, Result};
 use stdx::hex;
 
+use crate::FORMAT_VERSION;
 use crate::json_reader::{JsonReader, malformed};
 
 /// The hashes of a volume's blocks, in the order of offsets.
@@ -14,6 +15,7 @@ use crate::json_reader::{JsonReader, malformed};
 #[derive(Debug)]
 pub struct Sha256Reader<R> {
     json: JsonReader<R>,
+    backup_id: Option<String>,
     block_size_bytes: Option<u64>,
     stage: Stage,
 }
@@ -30,10 +32,11 @@ impl<R: Read> Sha256Reader<R> {
     /// Reads up to the first hash.
     ///
     /// # Errors
-    /// `Damaged` for a document that is no sha256 file; those of `reader`: a [`domain::Error`] inside of its `io::Error`
+    /// `Damaged` for a document that is no sha256 file, `Unsupported` for another version of the format; those of `reader`: a [`domain::Error`] inside of its `io::Error`
     /// comes out unchanged.
     pub fn new(reader: R) -> Result<Self> {
-        let mut this = Self { json: JsonReader::new(reader), block_size_bytes: None, stage: Stage::First };
+        let mut this =
+            Self { json: JsonReader::new(reader), backup_id: None, block_size_bytes: None, stage: Stage::First };
         this.json.expect(b'{')?;
         loop {
             if this.member()? {
@@ -50,6 +53,20 @@ impl<R: Read> Sha256Reader<R> {
         self.block_size_bytes
     }
 
+    /// Whether the file may be that of this backup: it names it, or none. As with [`Self::block_size`], what a file of
+    /// another layout names may be known only when the iterator has ended.
+    ///
+    /// # Errors
+    /// `Damaged` when it names another one.
+    pub fn check_backup(&self, id: BackupId) -> Result<()> {
+        match &self.backup_id {
+            Some(named) if named.parse() != Ok(id) => {
+                Err(Error::damaged(format!("The sha256 file of backup {id} is that of another backup.")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads one member of the document; true when it is the list, which is then open.
     fn member(&mut self) -> Result<bool> {
         match self.json.key()?.as_str() {
@@ -61,6 +78,13 @@ impl<R: Read> Sha256Reader<R> {
                 let size = self.json.number()?;
                 if size == 0 || self.block_size_bytes.replace(size).is_some() {
                     return Err(malformed("chunk_size is zero or stands twice"));
+                }
+            }
+            "backup_id" => self.backup_id = Some(self.json.short_string()?),
+            "version" => {
+                if self.json.short_string()? != FORMAT_VERSION {
+                    let message = "The backup's sha256 file is of another version of the format.";
+                    return Err(Error::new(Kind::Unsupported, message));
                 }
             }
             _ => self.json.skip_value()?,

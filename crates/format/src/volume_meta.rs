@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::volume::Volume;
+use domain::volume::{METADATA_BYTES_MAX, Volume};
 use domain::{Error, Kind, Result};
 use serde::Deserialize;
 
 use crate::json::InlineObject;
 
-/// Longer documents are refused: 128 pairs of metadata and an image's properties are far below it.
-pub const VOLUME_META_BYTES_MAX: usize = 1024 * 1024;
+/// Longer documents are refused. Those of [`METADATA_BYTES_MAX`] bytes of keys and values, escaped and with what stands
+/// around each pair, take less than 2.5 MiB.
+pub const VOLUME_META_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Names, descriptions, keys and values are at most this many characters, as in Cinder's database.
 const TEXT_CHARS_MAX: usize = 255;
@@ -45,6 +46,10 @@ impl VolumeMeta {
         let pairs = raw.metadata.iter().flatten().flat_map(|(key, value)| [key, value]);
         if texts.chain(pairs).any(|text| text.chars().nth(TEXT_CHARS_MAX).is_some()) {
             return Err(damaged("a name or value is longer than 255 characters"));
+        }
+        let pairs_bytes: usize = raw.metadata.iter().flatten().map(|(key, value)| key.len() + value.len()).sum();
+        if pairs_bytes > METADATA_BYTES_MAX {
+            return Err(damaged("it holds more metadata than a volume may have"));
         }
         Ok(Self { name: base.display_name, description: base.display_description, metadata: raw.metadata })
     }

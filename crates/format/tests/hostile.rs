@@ -59,6 +59,8 @@ fn every_spelling_of_a_compression() {
 fn another_version_is_named() {
     let text = manifest("", "").replace("1.0.0", "2.0.0");
     assert_refused(parse(&text), Kind::Unsupported, "No support to restore backup version 2.0.0");
+    let text = manifest("", "").replace("1.0.0", r"\u001b[31m\u202e2");
+    assert_refused(parse(&text), Kind::Unsupported, r"backup version \u{1b}[31m\u{202e}2");
     let text = manifest("", "").replace("1.0.0", &"9".repeat(100_000));
     assert_refused(parse(&text), Kind::Unsupported, "No support to restore backup version 999");
 }
@@ -234,6 +236,16 @@ fn broken_sha256_files() {
     for text in texts {
         assert_refused(hashes(text.as_bytes()), Kind::Damaged, "sha256 file is damaged");
     }
+}
+
+#[test]
+fn a_sha256_file_of_another_backup_or_version() {
+    let text = format!(r#"{{"backup_id": "{ID}", "chunk_size": 512, "sha256s": [], "version": "1.0.0"}}"#);
+    let reader = Sha256Reader::new(text.as_bytes()).unwrap();
+    reader.check_backup(ID.parse().unwrap()).unwrap();
+    assert_refused(reader.check_backup(domain::BackupId::random()), Kind::Damaged, "another backup");
+    assert_eq!(hashes(text.as_bytes()).unwrap(), (Some(512), vec![]));
+    assert_refused(hashes(text.replace("1.0.0", "1.0.1").as_bytes()), Kind::Unsupported, "another version");
 }
 
 /// A source that fails after its text.

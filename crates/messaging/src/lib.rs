@@ -25,11 +25,9 @@ pub use unroutable::is_unroutable;
 /// When `shutdown` is cancelled consumers end; publishing and settling stay possible until `close`. Call it inside the
 /// runtime.
 pub fn connect(config: &Config, shutdown: &CancellationToken) -> Result<Arc<dyn Broker>> {
+    config.check().map_err(|(key, message)| Error::invalid(format!("[messaging] {key} {message}")))?;
     match config.scheme() {
         "memory" => Ok(memory::until(shutdown.child_token())),
-        "amqp" | "amqps" => rabbitmq::connect(&config.transport_url, shutdown.child_token()),
-        _ => Err(Error::invalid(
-            "[messaging] transport_url must start with amqp://, amqps:// or be memory: (it is none of these)",
-        )),
+        _ => rabbitmq::connect(&config.transport_url, shutdown.child_token()),
     }
 }

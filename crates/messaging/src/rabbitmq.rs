@@ -27,6 +27,11 @@ pub(crate) fn connect(transport_url: &str, shutdown: CancellationToken) -> Resul
     Ok(Arc::new(RabbitMq { settings, publisher, shutdown }))
 }
 
+/// Whether the URL can be right; connects to nothing.
+pub(crate) fn check(transport_url: &str) -> Result<()> {
+    Settings::parse(transport_url).map(drop)
+}
+
 struct RabbitMq {
     settings: Arc<Settings>,
     publisher: Publisher,

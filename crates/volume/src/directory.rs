@@ -36,6 +36,22 @@ pub struct PoolConfig {
     pub manage_paths: Vec<PathBuf>,
 }
 
+impl PoolConfig {
+    /// Refuses what no pool can be called, by the key and what is wrong with it; touches no file.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        // `@`, `#` and `/` separate the parts of `os-vol-host-attr:host` and of paths.
+        let separates =
+            |character: char| "@#/".contains(character) || character.is_whitespace() || character.is_control();
+        if self.name.is_empty() || self.name.contains(separates) {
+            return Err(("name", "must not be empty nor hold @, #, / or white space".to_owned()));
+        }
+        if self.path.as_os_str().is_empty() {
+            return Err(("path", "must not be empty".to_owned()));
+        }
+        Ok(())
+    }
+}
+
 /// See the module. Cheap to open; holds no file open.
 #[derive(Debug)]
 pub struct DirectoryPool {

@@ -1,6 +1,7 @@
 //! A scheduler over a database and the broker in memory, met by workers that follow a script. Every case runs on a SQLite
 //! file and on a real PostgreSQL (`real::`, which needs `EMBERKEEP_TEST_POSTGRES_URL`).
 
+mod configuration;
 mod leases;
 mod placing;
 mod reconciling;
@@ -46,6 +47,7 @@ cases! {
         a_new_volume_gets_its_place_with_the_assignment
         a_copy_is_made_where_its_source_lies
         what_can_never_be_placed_fails_without_a_worker
+        a_volume_that_no_pool_could_hold_fails_once_a_pool_is_known
         a_backup_in_the_wrong_status_is_refused_at_the_claim
         the_first_place_of_a_backup_stands
         a_deletion_waits_and_cancels_the_backup_in_its_way

@@ -41,7 +41,7 @@ impl Overrides {
             if !insert(table, &item.path, value) {
                 return Err(ConfigError::Value {
                     key: item.path.join("."),
-                    origin: format!("environment variable {}", item.variable),
+                    origin: Some(format!("environment variable {}", item.variable)),
                     message: "lies inside something that is not a table".to_owned(),
                 });
             }

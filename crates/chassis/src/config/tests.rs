@@ -31,11 +31,22 @@ struct Pool {
     name: String,
 }
 
+/// What a service may object to after reading.
+fn check(sections: &Sections) -> Result<(), ConfigError> {
+    if sections.database.connection == "empty" {
+        not_empty("database.connection", "")?;
+    }
+    match sections.pools.iter().position(|pool| pool.name == "bad") {
+        Some(index) => Err(ConfigError::within(format!("pools[{index}]"))(("name", "is bad".to_owned()))),
+        None => Ok(()),
+    }
+}
+
 fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Sections, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    load_from(Some(file.path()), "EMBERKEEP", variables)
+    load_from(Some(file.path()), "EMBERKEEP", variables, check)
         .map_err(|error| error.to_string().replace(&file.path().display().to_string(), "FILE"))
 }
 
@@ -66,7 +77,7 @@ fn digits_are_a_string_where_a_string_is_wanted() {
 
 #[test]
 fn nothing_at_all_is_all_defaults() {
-    assert_eq!(load_from::<Sections>(None, "EMBERKEEP", std::iter::empty()).unwrap(), Sections::default());
+    assert_eq!(load_from::<Sections>(None, "EMBERKEEP", std::iter::empty(), |_| Ok(())).unwrap(), Sections::default());
 }
 
 #[test]
@@ -106,8 +117,22 @@ fn complaints_name_the_variable() {
         "configuration key `database.max_connections` (environment variable EMBERKEEP_DATABASE__MAX_CONNECTIONS): \
          invalid type: string, expected u32"
     );
+    let set = "connection = 'sqlite:a'";
+    let message = load_text(&format!("[database]\n{set}\n"), &[("EMBERKEEP_DATABASE__CONNECTION", "empty")]);
+    let expected = "configuration key `database.connection` (environment variable EMBERKEEP_DATABASE__CONNECTION): ";
+    assert_eq!(message.unwrap_err(), format!("{expected}must not be empty"));
     let message = load_text("pools = []\n", &[("EMBERKEEP_POOLS__NAME", "x")]).unwrap_err();
     assert!(message.contains("EMBERKEEP_POOLS__NAME"), "{message}");
+}
+
+#[test]
+fn values_without_sense_are_traced_to_their_line() {
+    let sense = "[database]\nconnection = 'sqlite:a'\n[[pools]]\nname = 'good'\n[[pools]]\nname = 'bad'\n";
+    let message = load_text(sense, &[]).unwrap_err();
+    assert_eq!(message, "configuration key `pools[1].name` (FILE line 6): is bad");
+    let refuse = |_: &Sections| Err(ConfigError::value("database.echo", "is loud"));
+    let error = load_from(None, "EMBERKEEP", std::iter::empty(), refuse).unwrap_err();
+    assert_eq!(error.to_string(), "configuration key `database.echo` (no configuration file given): is loud");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The parent's block hashes, streamed from its `_sha256file` and never held as a whole.
 
-use domain::{Error, Kind, Result};
+use domain::{BackupId, Error, Kind, Result};
 use format::Sha256Reader;
 use stdx::size::GIB;
 use storage::Object;
@@ -35,7 +35,7 @@ impl ParentHashes {
         let hashes_max = parent.size_bytes.next_multiple_of(GIB).div_ceil(cut.block_bytes as u64);
         let id = parent.id;
         let task = work.spawn(move |stop| {
-            let sent = send_batches(object, cut, &sender, stop)?;
+            let sent = send_batches(object, id, cut, &sender, stop)?;
             if sent > hashes_max {
                 return Err(Error::damaged(format!("Backup {id} lists {sent} hashes, its size allows {hashes_max}.")));
             }
@@ -74,8 +74,9 @@ pub(crate) struct Cut {
 }
 
 /// Answers how many hashes the list has.
-fn send_batches(object: Object, cut: Cut, sender: &mpsc::Sender<Vec<Hash>>, stop: &Stop) -> Result<u64> {
+fn send_batches(object: Object, id: BackupId, cut: Cut, sender: &mpsc::Sender<Vec<Hash>>, stop: &Stop) -> Result<u64> {
     let mut reader = Sha256Reader::new(StreamReader::new(object.stream, stop))?;
+    reader.check_backup(id)?;
     if let Some(size) = reader.block_size() {
         check_block_size(size, cut)?;
     }
@@ -92,7 +93,8 @@ fn send_batches(object: Object, cut: Cut, sender: &mpsc::Sender<Vec<Hash>>, stop
             break;
         }
     }
-    // In a file of another layout the size stands behind the hashes.
+    // In a file of another layout these stand behind the hashes.
+    reader.check_backup(id)?;
     reader.block_size().map_or(Ok(()), |size| check_block_size(size, cut))?;
     Ok(sent)
 }

@@ -2,9 +2,10 @@
 
 use bytes::BytesMut;
 use domain::{Error, Kind, Result};
-use format::{Compression, MANIFEST_BYTES_MAX, Manifest, ManifestObject, ParseLimits, VolumeMeta, names};
+use format::{Compression, Manifest, ManifestObject, ParseLimits, VolumeMeta, names};
 use futures::TryStreamExt;
 use stdx::report::Chain as Report;
+use stdx::size::GIB;
 
 use crate::port::{Context, Layer};
 use crate::work::compute;
@@ -61,14 +62,18 @@ async fn fetch_document(context: &Context, layer: &Layer) -> Result<BytesMut> {
         }
         other => other?,
     };
-    let too_large = || Error::damaged(format!("The manifest of backup {} is larger than any manifest.", layer.id));
-    if object.length_bytes > MANIFEST_BYTES_MAX {
+    let bytes_max = format::manifest_bytes_max(layer.size_bytes.next_multiple_of(GIB));
+    let too_large = || {
+        let (id, gib) = (layer.id, layer.size_bytes.div_ceil(GIB));
+        Error::damaged(format!("The manifest of backup {id} is larger than that of any volume of {gib} GiB."))
+    };
+    if object.length_bytes > bytes_max {
         return Err(too_large());
     }
     let mut document = BytesMut::new();
     let mut stream = object.stream;
     while let Some(piece) = stream.try_next().await? {
-        if document.len() as u64 + piece.len() as u64 > MANIFEST_BYTES_MAX {
+        if document.len() as u64 + piece.len() as u64 > bytes_max {
             return Err(too_large());
         }
         document.extend_from_slice(&piece);

@@ -277,6 +277,20 @@ mod deleting {
     }
 
     #[tokio::test]
+    async fn finds_nothing_under_impossible_names() {
+        let lab = Lab::new(Compression::Zstd);
+        for container in ["../x", "a//b", ".emberkeep-tmp"] {
+            engine::delete(&lab.context, container, "prefix").await.unwrap();
+        }
+        engine::delete(&lab.context, CONTAINER, "../prefix").await.unwrap();
+        for call in [1, 2] {
+            lab.store.inject(Rule::new(Operation::List, call, Fault::Fail(Kind::Invalid)));
+        }
+        let error = engine::delete(&lab.context, CONTAINER, "prefix").await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "a store that refuses everything says nothing of the names");
+    }
+
+    #[tokio::test]
     async fn swallows_no_error_and_goes_on_later() {
         let lab = Lab::new(Compression::Zstd);
         let (layer, _) = lab.back_up(&mixed(4), None).await;

@@ -106,3 +106,19 @@ async fn an_object_of_absurd_length_is_not_read() {
     let (error, _) = restore(&lab, layer).await;
     assert_eq!(error.kind(), Kind::Damaged, "{error}");
 }
+
+#[tokio::test]
+async fn a_manifest_that_no_such_volume_needs_is_not_read() {
+    let lab = Lab::new(Compression::Zstd);
+    let (layer, _) = lab.back_up(&vec![1; 3 * CHUNK], None).await;
+    let name = names::metadata(&layer.prefix);
+    let mut manifest = lab.get(&name).await;
+    manifest.resize(usize::try_from(format::manifest_bytes_max(1 << 30)).unwrap() + 1, b' ');
+    lab.put(&name, manifest.clone()).await;
+    let (error, touched) = restore(&lab, layer.clone()).await;
+    assert_eq!((error.kind(), touched), (Kind::Damaged, false), "{error}");
+    assert!(error.message().contains("larger than that of any volume of 1 GiB"), "{error}");
+    manifest.pop();
+    lab.put(&name, manifest).await;
+    lab.assert_restores(&[layer], &vec![1; 3 * CHUNK]).await;
+}
