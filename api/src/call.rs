@@ -17,12 +17,13 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::context::{Caller, Rule};
+use crate::context::Caller;
 use crate::error::Fault;
 use crate::links::Links;
 use crate::microversion::Microversion;
 use crate::paging::Parameters;
 use crate::pipeline::{Identified, RequestId};
+use crate::policy::Rule;
 
 const JSON_TYPES: [&str; 2] = ["application/json", "application/vnd.openstack.volume+json"];
 
@@ -81,6 +82,11 @@ impl Call {
 
     pub(crate) fn require(&self, rule: Rule) -> Result<(), Fault> {
         self.caller.require(rule)
+    }
+
+    /// For the uses of a rule that only administrators have, such as another project's quota.
+    pub(crate) fn require_admin(&self, rule: Rule) -> Result<(), Fault> {
+        if self.caller.is_admin() { Ok(()) } else { Err(Fault::forbidden(rule.name)) }
     }
 
     /// The body, which must be there.

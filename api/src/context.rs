@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use crate::config::{AuthStrategy, Config};
 use crate::error::Fault;
+use crate::policy::{Role, Rule};
 
 pub(crate) const TOKEN_HEADER: &str = "x-auth-token";
 
@@ -17,38 +18,6 @@ pub(crate) struct Caller {
     pub(crate) user_id: String,
     pub(crate) project_id: String,
     pub(crate) role: Role,
-}
-
-/// What a caller may do at most; each role includes those before it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Role {
-    /// Looks at the project's things.
-    Reader,
-    /// Makes and changes them.
-    Member,
-    /// Everything, in every project.
-    Admin,
-}
-
-/// A rule of Cinder's policy: its name, for the refusal, and who passes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule {
-    name: &'static str,
-    role: Role,
-}
-
-impl Rule {
-    pub(crate) const fn reader(name: &'static str) -> Self {
-        Self { name, role: Role::Reader }
-    }
-
-    pub(crate) const fn member(name: &'static str) -> Self {
-        Self { name, role: Role::Member }
-    }
-
-    pub(crate) const fn admin(name: &'static str) -> Self {
-        Self { name, role: Role::Admin }
-    }
 }
 
 impl Caller {

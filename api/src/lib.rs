@@ -16,6 +16,7 @@ mod links;
 mod microversion;
 mod paging;
 mod pipeline;
+mod policy;
 mod router;
 mod schema;
 mod serve;

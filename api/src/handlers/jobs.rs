@@ -5,13 +5,11 @@
 use serde_json::json;
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
-
-const POLICY: Policy = Policy::reader("emberkeep:get_jobs");
+use crate::policy::rules;
 
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::EMBERKEEP_GET_JOBS)?;
     let resource_id = call.parameters.get("resource_id").unwrap_or_default();
     let mut conn = call.app.database.read().await?;
     let job = db::jobs::unfinished_about(&mut conn, resource_id).await?;

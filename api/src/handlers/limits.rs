@@ -1,15 +1,13 @@
 //! `GET /limits`: what a project may hold and holds (contract §1.9).
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::LIMITS_OF_PROJECT;
+use crate::policy::rules;
 use crate::views::quota::{self, Quota};
 
-const POLICY: Policy = Policy::reader("limits_extension:used_limits");
-
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::LIMITS_EXTENSION_USED_LIMITS)?;
     let other = call.parameters.get("project_id").filter(|_| call.version >= LIMITS_OF_PROJECT);
     let project_id = other.filter(|_| call.caller.is_admin()).unwrap_or(&call.caller.project_id);
     let quota = read(&call, project_id).await?;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::accept;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::METADATA_ETAG;
+use crate::policy::{self, rules};
 use crate::schema::{Field, Object, Rule};
 
 const PAIRS: Object = Object::closed(&[Field::required("metadata", Rule::Metadata)]);
@@ -38,26 +38,26 @@ impl Owner {
         }
     }
 
-    const fn reading(self) -> Policy {
-        Policy::reader(match self {
-            Self::Volume => "volume:get_volume_metadata",
-            Self::Snapshot => "volume:get_snapshot_metadata",
-        })
+    const fn reading(self) -> policy::Rule {
+        match self {
+            Self::Volume => rules::VOLUME_GET_VOLUME_METADATA,
+            Self::Snapshot => rules::VOLUME_GET_SNAPSHOT_METADATA,
+        }
     }
 
-    const fn writing(self, change: Change) -> Policy {
-        Policy::member(match (self, change) {
-            (Self::Volume, Change::Merge) => "volume:create_volume_metadata",
-            (Self::Volume, Change::Replace) => "volume:update_volume_metadata",
-            (Self::Snapshot, _) => "volume:update_snapshot_metadata",
-        })
+    const fn writing(self, change: Change) -> policy::Rule {
+        match (self, change) {
+            (Self::Volume, Change::Merge) => rules::VOLUME_CREATE_VOLUME_METADATA,
+            (Self::Volume, Change::Replace) => rules::VOLUME_UPDATE_VOLUME_METADATA,
+            (Self::Snapshot, _) => rules::VOLUME_UPDATE_SNAPSHOT_METADATA,
+        }
     }
 
-    const fn deleting(self) -> Policy {
-        Policy::member(match self {
-            Self::Volume => "volume:delete_volume_metadata",
-            Self::Snapshot => "volume:delete_snapshot_metadata",
-        })
+    const fn deleting(self) -> policy::Rule {
+        match self {
+            Self::Volume => rules::VOLUME_DELETE_VOLUME_METADATA,
+            Self::Snapshot => rules::VOLUME_DELETE_SNAPSHOT_METADATA,
+        }
     }
 
     /// The id as rows write it, when the caller may see the resource.

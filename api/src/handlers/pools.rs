@@ -1,14 +1,12 @@
 //! `GET /scheduler-stats/get_pools` (contract §1.9).
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::views::service;
 
-const POLICY: Policy = Policy::admin("scheduler_extension:scheduler_stats:get_pools");
-
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::SCHEDULER_EXTENSION_SCHEDULER_STATS_GET_POOLS)?;
     let since = call.now.minus_secs(call.app.config.service_down_time_secs.into());
     let mut conn = call.app.database.read().await?;
     let workers = db::workers::list(&mut conn, since).await?;

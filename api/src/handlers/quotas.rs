@@ -4,14 +4,11 @@ use domain::quota::Resource;
 use serde_json::{Map, Value, json};
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::handlers::limits;
+use crate::policy::rules;
 use crate::schema::{Field, Fields, Object, Rule, python};
 use crate::views::quota::{self, Quota, UNLIMITED, names_of_type};
-
-const SHOW_POLICY: Policy = Policy::reader("volume_extension:quotas:show");
-const UPDATE_POLICY: Policy = Policy::admin("volume_extension:quotas:update");
 
 const QUOTA_SET: Object = Object::open(&[]);
 const BODY: Object = Object::closed(&[Field::required("quota_set", Rule::Object(&QUOTA_SET))]);
@@ -36,7 +33,7 @@ pub(crate) async fn defaults(call: Call) -> Result<Answer, Fault> {
 pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("quota_set").ok_or_else(Fault::malformed)?;
-    call.require(UPDATE_POLICY)?;
+    call.require(rules::QUOTAS_UPDATE)?;
     let project_id = call.id();
     let changes = changes(&call, fields).await?;
     let mut tx = call.app.database.begin("set quota").await?;
@@ -50,12 +47,8 @@ pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
 
 /// Others than administrators ask for their own project only.
 fn check_project(call: &Call) -> Result<(), Fault> {
-    call.require(SHOW_POLICY)?;
-    if call.id() == call.caller.project_id {
-        Ok(())
-    } else {
-        call.require(Policy::admin("volume_extension:quotas:show"))
-    }
+    call.require(rules::QUOTAS_SHOW)?;
+    if call.id() == call.caller.project_id { Ok(()) } else { call.require_admin(rules::QUOTAS_SHOW) }
 }
 
 async fn set(call: &Call, quota: &Quota, usage: bool) -> Result<Map<String, Value>, Fault> {

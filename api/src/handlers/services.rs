@@ -4,13 +4,10 @@ use domain::{Error, Kind};
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 use crate::views::service;
-
-const LIST_POLICY: Policy = Policy::admin("volume_extension:services:index");
-const SWITCH_POLICY: Policy = Policy::admin("volume_extension:services:update");
 
 const NAME: Rule = Rule::Text { min: 1, max: 255 };
 const SWITCH: Object = Object::closed(&[
@@ -31,7 +28,7 @@ const SWITCH_WITH_REASON: Object = Object::closed(&[
 
 /// `GET /os-services[?host=&binary=]`.
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
-    call.require(LIST_POLICY)?;
+    call.require(rules::SERVICES_INDEX)?;
     let alive_since = call.now.minus_secs(call.app.config.service_down_time_secs.into());
     let (host, binary) = (call.parameters.get("host"), call.parameters.get("binary"));
     let mut conn = call.app.database.read().await?;
@@ -50,7 +47,7 @@ pub(crate) async fn switch(call: Call) -> Result<Answer, Fault> {
     };
     let body = call.body()?;
     let fields = shape.check(&body, call.version)?;
-    call.require(SWITCH_POLICY)?;
+    call.require(rules::SERVICES_UPDATE)?;
     let host = fields.text("host").unwrap_or_default();
     let binary = fields.text("binary").or_else(|| fields.text("service")).unwrap_or_default();
     let reason = fields.trimmed("disabled_reason");

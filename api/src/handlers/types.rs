@@ -5,17 +5,14 @@ use domain::Error;
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::paging::boolean;
+use crate::policy::rules;
 use crate::views::volume_type::detail;
-
-const LIST_POLICY: Policy = Policy::reader("volume_extension:type_get_all");
-const SHOW_POLICY: Policy = Policy::reader("volume_extension:type_get");
 
 /// Administrators choose with `is_public`, where `None` means both; others see the public ones.
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
-    call.require(LIST_POLICY)?;
+    call.require(rules::TYPE_GET_ALL)?;
     let is_public = match call.parameters.get("is_public").filter(|_| call.caller.is_admin()) {
         Some(word) if word.eq_ignore_ascii_case("none") => None,
         Some(word) => {
@@ -31,7 +28,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
 }
 
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
-    call.require(SHOW_POLICY)?;
+    call.require(rules::TYPE_GET)?;
     let mut conn = call.app.database.read().await?;
     let kind = match call.id() {
         "default" => db::types::find(&mut conn, DEFAULT_NAME).await?,

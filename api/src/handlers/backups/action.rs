@@ -2,13 +2,10 @@
 
 use crate::accept::backups;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::handlers::action;
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
-
-const RESET_POLICY: Policy = Policy::admin("volume_extension:backup_admin_actions:reset_status");
-const FORCE_DELETE_POLICY: Policy = Policy::admin("volume_extension:backup_admin_actions:force_delete");
 
 const RESET: Object = Object::closed(&[Field::required("status", Rule::Text { min: 1, max: 255 })]);
 const RESET_BODY: Object = Object::closed(&[Field::required("os-reset_status", Rule::Object(&RESET))]);
@@ -19,11 +16,11 @@ pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
         "os-reset_status" => {
             let fields =
                 RESET_BODY.check(&body, call.version)?.object("os-reset_status").ok_or_else(Fault::malformed)?;
-            call.require(RESET_POLICY)?;
+            call.require(rules::BACKUP_ADMIN_ACTIONS_RESET_STATUS)?;
             backups::reset_status(&call, call.id(), fields.text("status").unwrap_or_default()).await?;
         }
         "os-force_delete" => {
-            call.require(FORCE_DELETE_POLICY)?;
+            call.require(rules::BACKUP_ADMIN_ACTIONS_FORCE_DELETE)?;
             backups::force_delete(&call, call.id()).await?;
         }
         unknown => return Err(action::unknown(unknown)),

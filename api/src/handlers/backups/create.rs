@@ -4,13 +4,11 @@ use serde_json::json;
 
 use crate::accept::backups::{self, NewBackup};
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::{BACKUP_METADATA, BACKUP_ZONE};
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 use crate::views::backup::summary;
-
-const POLICY: Policy = Policy::member("backup:create");
 
 const BACKUP: Object = Object::closed(&[
     Field::required("volume_id", Rule::Uuid),
@@ -41,7 +39,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
         incremental: fields.boolean("incremental").unwrap_or(false),
         force: fields.boolean("force").unwrap_or(false),
     };
-    call.require(POLICY)?;
+    call.require(rules::BACKUP_CREATE)?;
     let backup = backups::create(&call, wish).await?;
     Ok(Answer::accepted(json!({"backup": summary(&backup, call.viewer())})))
 }

@@ -2,13 +2,11 @@
 
 use crate::accept::backups;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
-
-const POLICY: Policy = Policy::member("backup:delete");
+use crate::policy::rules;
 
 pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::BACKUP_DELETE)?;
     backups::delete(&call, call.id()).await?;
     Ok(Answer::accepted_silently())
 }

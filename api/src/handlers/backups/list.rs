@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use domain::backup::Backup;
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::paging::{BACKUPS, Page};
+use crate::policy::rules;
 use crate::views::backup;
-
-const POLICY: Policy = Policy::reader("backup:get_all");
 
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
     let (page, backups, count) = rows(&call).await?;
@@ -33,7 +31,7 @@ pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
 }
 
 async fn rows(call: &Call) -> Result<(Page, Vec<Backup>, Option<i64>), Fault> {
-    call.require(POLICY)?;
+    call.require(rules::BACKUP_GET_ALL)?;
     let page = Page::read(call, &BACKUPS)?;
     let mut conn = call.app.database.read().await?;
     let backups = db::backups::list(&mut conn, &page.query).await?;

@@ -2,12 +2,10 @@
 
 use crate::accept::restores;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 use crate::views::backup;
-
-const POLICY: Policy = Policy::member("backup:restore");
 
 const RESTORE: Object = Object::closed(&[
     Field::optional("volume_id", Rule::UuidOrNull),
@@ -18,7 +16,7 @@ const BODY: Object = Object::closed(&[Field::required("restore", Rule::Object(&R
 pub(crate) async fn restore(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("restore").ok_or_else(Fault::malformed)?;
-    call.require(POLICY)?;
+    call.require(rules::BACKUP_RESTORE)?;
     let name = fields.trimmed("name").filter(|name| !name.is_empty());
     let (backup, volume) = restores::restore(&call, call.id(), fields.text("volume_id"), name).await?;
     Ok(Answer::accepted(backup::restore(&backup, volume.id, volume.name.as_deref())))

@@ -3,14 +3,12 @@
 use serde_json::json;
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::views::backup::detail;
 
-const POLICY: Policy = Policy::reader("backup:get");
-
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::BACKUP_GET)?;
     let mut conn = call.app.database.read().await?;
     let backup = db::backups::get(&mut conn, &call.caller.scope(), call.id()).await?;
     let metadata = db::metadata::get(&mut conn, &backup.id.to_string()).await?;

@@ -4,13 +4,10 @@ use domain::snapshot::SnapshotStatus;
 
 use crate::accept::snapshots;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::handlers::action;
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule, python};
-
-const RESET_POLICY: Policy = Policy::admin("volume_extension:snapshot_admin_actions:reset_status");
-const FORCE_DELETE_POLICY: Policy = Policy::admin("volume_extension:snapshot_admin_actions:force_delete");
 
 const RESET: Object = Object::closed(&[Field::required("status", Rule::Text { min: 1, max: 255 })]);
 const RESET_BODY: Object = Object::closed(&[Field::required("os-reset_status", Rule::Object(&RESET))]);
@@ -21,12 +18,12 @@ pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
         "os-reset_status" => {
             let fields =
                 RESET_BODY.check(&body, call.version)?.object("os-reset_status").ok_or_else(Fault::malformed)?;
-            call.require(RESET_POLICY)?;
+            call.require(rules::SNAPSHOT_ADMIN_ACTIONS_RESET_STATUS)?;
             let to = status(fields.text("status").unwrap_or_default())?;
             snapshots::reset_status(&call, call.id(), to).await?;
         }
         "os-force_delete" => {
-            call.require(FORCE_DELETE_POLICY)?;
+            call.require(rules::SNAPSHOT_ADMIN_ACTIONS_FORCE_DELETE)?;
             snapshots::delete(&call, call.id(), true).await?;
         }
         unknown => return Err(action::unknown(unknown)),

@@ -4,13 +4,11 @@ use serde_json::json;
 
 use crate::accept::snapshots::{self, NewSnapshot};
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::SNAPSHOT_IN_USE;
+use crate::policy::rules;
 use crate::schema::{Field, Fields, Object, Rule};
 use crate::views::snapshot::detail;
-
-const POLICY: Policy = Policy::member("volume:create_snapshot");
 
 const SNAPSHOT: Object = Object::closed(&[
     Field::optional("name", Rule::TextOrNull { max: 255 }),
@@ -26,7 +24,7 @@ const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&
 pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("snapshot").ok_or_else(Fault::malformed)?;
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_CREATE_SNAPSHOT)?;
     let wish = NewSnapshot {
         volume_id: fields.text("volume_id").unwrap_or("None").to_owned(),
         name: fields.change(&["name", "display_name"]).flatten(),

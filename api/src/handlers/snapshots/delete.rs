@@ -2,13 +2,11 @@
 
 use crate::accept::snapshots;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
-
-const POLICY: Policy = Policy::member("volume:delete_snapshot");
+use crate::policy::rules;
 
 pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_DELETE_SNAPSHOT)?;
     snapshots::delete(&call, call.id(), false).await?;
     Ok(Answer::accepted_silently())
 }

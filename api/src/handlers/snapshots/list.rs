@@ -5,12 +5,10 @@ use domain::snapshot::Snapshot;
 use serde_json::Value;
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::paging::{Page, SNAPSHOTS};
+use crate::policy::rules;
 use crate::views::snapshot::{extended, summary};
-
-const POLICY: Policy = Policy::reader("volume:get_all_snapshots");
 
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
     answer(&call, summary).await
@@ -21,7 +19,7 @@ pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
 }
 
 async fn answer(call: &Call, view: impl Fn(&Snapshot, &Pairs) -> Value) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_GET_ALL_SNAPSHOTS)?;
     let page = Page::read(call, &SNAPSHOTS)?;
     let mut conn = call.app.database.read().await?;
     let snapshots = db::snapshots::list(&mut conn, &page.query).await?;

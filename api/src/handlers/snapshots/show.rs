@@ -3,14 +3,12 @@
 use serde_json::json;
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::views::snapshot::extended;
 
-const POLICY: Policy = Policy::reader("volume:get_snapshot");
-
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_GET_SNAPSHOT)?;
     let mut conn = call.app.database.read().await?;
     let snapshot = db::snapshots::get(&mut conn, &call.caller.scope(), call.id()).await?;
     let metadata = db::metadata::get(&mut conn, &snapshot.id.to_string()).await?;

@@ -4,12 +4,10 @@ use serde_json::json;
 
 use crate::accept::snapshots;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 use crate::views::snapshot::detail;
-
-const POLICY: Policy = Policy::member("volume:update_snapshot");
 
 const SNAPSHOT: Object = Object::closed(&[
     Field::optional("name", Rule::TextOrNull { max: 255 }),
@@ -23,7 +21,7 @@ const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&
 pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("snapshot").ok_or_else(Fault::malformed)?;
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_UPDATE_SNAPSHOT)?;
     let name = fields.change(&["name", "display_name"]);
     let description = fields.change(&["description", "display_description"]);
     let (snapshot, metadata) = snapshots::update(&call, call.id(), name, description).await?;

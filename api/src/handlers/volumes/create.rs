@@ -6,13 +6,11 @@ use serde_json::json;
 use super::whole::gather_one;
 use crate::accept::new_volumes::{self, NewVolume};
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::{STRICT_VOLUMES, VOLUME_GROUP};
+use crate::policy::rules;
 use crate::schema::{Field, Fields, Object, Rule};
 use crate::views::volume::detail;
-
-const POLICY: Policy = Policy::member("volume:create");
 
 const FIELDS: &[Field] = &[
     Field::optional("name", Rule::TextOrNull { max: 255 }),
@@ -48,7 +46,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     if fields.is_empty() {
         return Err(Fault::malformed());
     }
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_CREATE)?;
     refuse_unsupported(&call, fields)?;
     let text = |name| fields.text(name).map(str::to_owned);
     let wish = NewVolume {

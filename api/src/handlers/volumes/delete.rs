@@ -2,16 +2,13 @@
 
 use crate::accept::volumes::{self, Deletion};
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::VOLUME_DELETE_FORCE;
-
-const POLICY: Policy = Policy::member("volume:delete");
-const FORCE_POLICY: Policy = Policy::admin("volume:force_delete");
+use crate::policy::rules;
 
 pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
     let force = call.version >= VOLUME_DELETE_FORCE && call.parameters.switch("force")?;
-    call.require(if force { FORCE_POLICY } else { POLICY })?;
+    call.require(if force { rules::VOLUME_FORCE_DELETE } else { rules::VOLUME_DELETE })?;
     let how = Deletion { cascade: call.parameters.switch("cascade")?, force, keep_data: false };
     volumes::delete(&call, call.id(), how).await?;
     Ok(Answer::accepted_silently())

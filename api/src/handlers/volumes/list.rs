@@ -4,12 +4,10 @@ use domain::volume::Volume;
 
 use super::whole::gather;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::paging::{Page, VOLUMES};
+use crate::policy::rules;
 use crate::views::volume;
-
-const POLICY: Policy = Policy::reader("volume:get_all");
 
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
     let (page, volumes, count) = rows(&call).await?;
@@ -28,7 +26,7 @@ pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
 }
 
 async fn rows(call: &Call) -> Result<(Page, Vec<Volume>, Option<i64>), Fault> {
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_GET_ALL)?;
     let page = Page::read(call, &VOLUMES)?;
     let mut conn = call.app.database.read().await?;
     let volumes = db::volumes::list(&mut conn, &page.query).await?;

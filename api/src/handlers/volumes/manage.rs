@@ -5,13 +5,11 @@ use serde_json::{Value, json};
 use super::whole::gather_one;
 use crate::accept::new_volumes::{self, Adoption};
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::MANAGEABLE;
+use crate::policy::rules;
 use crate::schema::{Field, Fields, Object, Rule};
 use crate::views::volume::detail;
-
-const POLICY: Policy = Policy::admin("volume_extension:volume_manage");
 
 const VOLUME: Object = Object::closed(&[
     Field::optional("name", Rule::TextOrNull { max: 255 }),
@@ -37,7 +35,7 @@ pub(crate) async fn manage_newer(call: Call) -> Result<Answer, Fault> {
 pub(crate) async fn manage(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("volume").ok_or_else(Fault::malformed)?;
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_MANAGE)?;
     let text = |name| fields.text(name).map(str::to_owned);
     let wish = Adoption {
         host: text("host").filter(|host| !host.is_empty()).ok_or_else(|| {

@@ -6,16 +6,14 @@ use db::{ListQuery, Scope};
 use serde_json::json;
 
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::{SUMMARY_METADATA, VOLUME_SUMMARY};
 use crate::paging::all_tenants;
-
-const POLICY: Policy = Policy::reader("volume:get_all");
+use crate::policy::rules;
 
 pub(crate) async fn summary(call: Call) -> Result<Answer, Fault> {
     call.since(VOLUME_SUMMARY)?;
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_GET_ALL)?;
     let scope = if all_tenants(&call)? { Scope::All } else { Scope::Project(call.caller.project_id.clone()) };
     let query = ListQuery { scope, filters: Vec::new(), sort: Vec::new(), marker: None, limit: i64::MAX, offset: 0 };
     let mut conn = call.app.database.read().await?;

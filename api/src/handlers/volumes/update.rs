@@ -5,13 +5,11 @@ use serde_json::json;
 use super::whole::gather_one;
 use crate::accept::volumes;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
 use crate::microversion::STRICT_VOLUMES;
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 use crate::views::volume::detail;
-
-const POLICY: Policy = Policy::member("volume:update");
 
 const FIELDS: &[Field] = &[
     Field::optional("name", Rule::TextOrNull { max: 255 }),
@@ -30,7 +28,7 @@ pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let shape = if call.version >= STRICT_VOLUMES { &STRICT_BODY } else { &BODY };
     let fields = shape.check(&body, call.version)?.object("volume").ok_or_else(Fault::malformed)?;
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_UPDATE)?;
     let name = fields.change(&["name", "display_name"]);
     let description = fields.change(&["description", "display_description"]);
     volumes::update(&call, call.id(), name, description, fields.pairs("metadata")).await?;

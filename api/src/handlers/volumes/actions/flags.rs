@@ -4,12 +4,9 @@ use serde_json::Value;
 
 use crate::accept::volumes;
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
-
-const BOOTABLE_POLICY: Policy = Policy::member("volume_extension:volume_actions:set_bootable");
-const READONLY_POLICY: Policy = Policy::member("volume:update_readonly_flag");
 
 const BOOTABLE: Object = Object::closed(&[Field::required("bootable", Rule::Boolean)]);
 const BOOTABLE_BODY: Object = Object::closed(&[Field::required("os-set_bootable", Rule::Object(&BOOTABLE))]);
@@ -18,7 +15,7 @@ const READONLY_BODY: Object = Object::closed(&[Field::required("os-update_readon
 
 pub(crate) async fn set_bootable(call: &Call, body: &Value) -> Result<Answer, Fault> {
     let fields = BOOTABLE_BODY.check(body, call.version)?.object("os-set_bootable").ok_or_else(Fault::malformed)?;
-    call.require(BOOTABLE_POLICY)?;
+    call.require(rules::VOLUME_ACTIONS_SET_BOOTABLE)?;
     volumes::set_bootable(call, call.id(), fields.boolean("bootable").unwrap_or(false)).await?;
     Ok(Answer::done())
 }
@@ -26,7 +23,7 @@ pub(crate) async fn set_bootable(call: &Call, body: &Value) -> Result<Answer, Fa
 pub(crate) async fn update_readonly_flag(call: &Call, body: &Value) -> Result<Answer, Fault> {
     let fields =
         READONLY_BODY.check(body, call.version)?.object("os-update_readonly_flag").ok_or_else(Fault::malformed)?;
-    call.require(READONLY_POLICY)?;
+    call.require(rules::VOLUME_UPDATE_READONLY_FLAG)?;
     volumes::set_readonly(call, call.id(), fields.boolean("readonly").unwrap_or(false)).await?;
     Ok(Answer::accepted_silently())
 }

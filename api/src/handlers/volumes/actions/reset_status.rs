@@ -5,11 +5,9 @@ use serde_json::Value;
 
 use crate::accept::volumes::{self, Reset};
 use crate::call::{Answer, Call};
-use crate::context::Rule as Policy;
 use crate::error::Fault;
+use crate::policy::rules;
 use crate::schema::{Field, Fields, Object, Rule, python};
-
-const POLICY: Policy = Policy::admin("volume_extension:volume_admin_actions:reset_status");
 
 const RESET: Object = Object::closed(&[
     Field::optional("status", Rule::TextOrNull { max: 255 }),
@@ -23,7 +21,7 @@ const MIGRATION_STATUSES: [&str; 6] = ["migrating", "error", "success", "complet
 
 pub(crate) async fn reset_status(call: &Call, body: &Value) -> Result<Answer, Fault> {
     let fields = BODY.check(body, call.version)?.object("os-reset_status");
-    call.require(POLICY)?;
+    call.require(rules::VOLUME_ADMIN_ACTIONS_RESET_STATUS)?;
     let reset = Reset {
         status: word(fields, "status").map(|word| status(&word)).transpose()?,
         attach_status: word(fields, "attach_status").map(|word| attach_status(&word)).transpose()?,
