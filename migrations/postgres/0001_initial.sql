@@ -5,15 +5,71 @@
 -- row must not outlive another; a backup outlives its volume. Text is compared byte by byte (COLLATE "C"), as SQLite does, so
 -- that both databases sort and page alike.
 
+CREATE TABLE qos_specs (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    name TEXT COLLATE "C" NOT NULL UNIQUE,
+    -- Who is to obey them: front-end, back-end or both.
+    consumer TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX qos_specs_by_age ON qos_specs (created_at, id);
+
+CREATE TABLE qos_spec_values (
+    qos_specs_id TEXT COLLATE "C" NOT NULL REFERENCES qos_specs (id) ON DELETE CASCADE,
+    key TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (qos_specs_id, key)
+);
+
 CREATE TABLE volume_types (
     id TEXT COLLATE "C" PRIMARY KEY,
     name TEXT COLLATE "C" NOT NULL UNIQUE,
     description TEXT COLLATE "C",
-    is_public BOOLEAN NOT NULL
+    is_public BOOLEAN NOT NULL,
+    qos_specs_id TEXT COLLATE "C" REFERENCES qos_specs (id),
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX volume_types_by_age ON volume_types (created_at, id);
+CREATE INDEX volume_types_by_qos_specs ON volume_types (qos_specs_id);
+
+INSERT INTO volume_types (id, name, description, is_public, created_at)
+VALUES ('4d8f5a3e-6f0c-4b52-9a57-2f6c1b7e0d10', '__DEFAULT__', 'Default Volume Type', TRUE, 0);
+
+-- What a volume of the type needs of its place, and what clients may know of it.
+CREATE TABLE volume_type_extra_specs (
+    volume_type_id TEXT COLLATE "C" NOT NULL REFERENCES volume_types (id) ON DELETE CASCADE,
+    key TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (volume_type_id, key)
 );
 
-INSERT INTO volume_types (id, name, description, is_public)
-VALUES ('4d8f5a3e-6f0c-4b52-9a57-2f6c1b7e0d10', '__DEFAULT__', 'Default Volume Type', TRUE);
+-- Who may use a type that is not public.
+CREATE TABLE volume_type_projects (
+    volume_type_id TEXT COLLATE "C" NOT NULL REFERENCES volume_types (id) ON DELETE CASCADE,
+    project_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (volume_type_id, project_id)
+);
+CREATE INDEX volume_type_projects_by_project ON volume_type_projects (project_id);
+
+CREATE TABLE volume_type_encryptions (
+    volume_type_id TEXT COLLATE "C" PRIMARY KEY REFERENCES volume_types (id) ON DELETE CASCADE,
+    encryption_id TEXT COLLATE "C" NOT NULL UNIQUE,
+    provider TEXT COLLATE "C" NOT NULL,
+    cipher TEXT COLLATE "C",
+    key_size BIGINT,
+    control_location TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+
+-- The type of a project's volumes that are asked for without one.
+CREATE TABLE default_volume_types (
+    project_id TEXT COLLATE "C" PRIMARY KEY,
+    volume_type_id TEXT COLLATE "C" NOT NULL REFERENCES volume_types (id)
+);
+CREATE INDEX default_volume_types_by_type ON default_volume_types (volume_type_id);
 
 CREATE TABLE volumes (
     id TEXT COLLATE "C" PRIMARY KEY,
@@ -44,6 +100,7 @@ CREATE TABLE volumes (
 CREATE INDEX volumes_by_project ON volumes (project_id, created_at, id);
 CREATE INDEX volumes_by_age ON volumes (created_at, id);
 CREATE INDEX volumes_by_status ON volumes (status);
+CREATE INDEX volumes_by_type ON volumes (volume_type_id);
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 

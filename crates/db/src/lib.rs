@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod list;
 mod migrate;
+mod pairs;
 mod row;
 mod subject;
 mod table;

@@ -1,5 +1,7 @@
 //! Volume types. Table `volume_types`: one is there from the start, `__DEFAULT__`.
 
+pub mod extra_specs;
+
 use domain::Result;
 
 use crate::conn::{Conn, sql};
