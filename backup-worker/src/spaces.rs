@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::placement::Backend;
 use proto::worker as wire;
 use stdx::report::Chain;
 use tokio::time::Instant;
@@ -16,7 +17,15 @@ const FRESH: Duration = Duration::from_secs(45);
 /// How long a starting worker waits for its pools.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
-type Latest = Arc<Mutex<BTreeMap<String, (Instant, PoolSpace)>>>;
+/// The last answer of each pool, by its name.
+type Latest = Arc<Mutex<BTreeMap<String, Answered>>>;
+
+#[derive(Debug)]
+struct Answered {
+    at: Instant,
+    backend: Backend,
+    space: PoolSpace,
+}
 
 /// The latest answers. Dropped, it stops asking.
 #[derive(Debug)]
@@ -46,14 +55,21 @@ impl Spaces {
 
     pub(crate) fn reports(&self) -> Vec<wire::Pool> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = latest.iter().filter(|(_, (at, _))| at.elapsed() < FRESH);
-        fresh.map(|(name, (_, space))| report(name, *space)).collect()
+        let fresh = latest.iter().filter(|(_, answered)| answered.at.elapsed() < FRESH);
+        fresh.map(|(name, answered)| report(name, answered)).collect()
     }
 }
 
-fn report(name: &str, space: PoolSpace) -> wire::Pool {
+fn report(name: &str, Answered { backend, space, .. }: &Answered) -> wire::Pool {
     let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
-    wire::Pool { name: name.to_owned(), free_bytes: signed(space.free_bytes), total_bytes: signed(space.total_bytes) }
+    wire::Pool {
+        name: name.to_owned(),
+        free_bytes: signed(space.free_bytes),
+        total_bytes: signed(space.total_bytes),
+        volume_backend_name: backend.volume_backend_name.clone(),
+        vendor_name: backend.vendor_name.clone(),
+        storage_protocol: backend.storage_protocol.clone(),
+    }
 }
 
 async fn ask(pool: Arc<dyn Pool>, latest: Latest, answered: tokio::sync::oneshot::Sender<()>) {
@@ -63,7 +79,8 @@ async fn ask(pool: Arc<dyn Pool>, latest: Latest, answered: tokio::sync::oneshot
         match tokio::task::spawn_blocking(move || asked.space()).await {
             Ok(Ok(space)) => {
                 let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
-                latest.insert(pool.name().to_owned(), (Instant::now(), space));
+                let answered = Answered { at: Instant::now(), backend: pool.backend().clone(), space };
+                latest.insert(pool.name().to_owned(), answered);
             }
             Ok(Err(error)) => {
                 tracing::warn!(pool = pool.name(), error = %Chain(&error), "pool does not say how much room it has");

@@ -199,7 +199,8 @@ CREATE TABLE services (
     PRIMARY KEY (host, binary_name)
 );
 
--- Worker processes that registered. `pools` is a JSON list of {name, free_bytes, total_bytes}.
+-- Worker processes that registered. `pools` is a JSON list of {name, volume_backend_name, vendor_name,
+-- storage_protocol, free_bytes, total_bytes}.
 CREATE TABLE workers (
     id TEXT PRIMARY KEY,
     host TEXT NOT NULL,

@@ -131,9 +131,8 @@ async fn assign(conn: &mut Conn, core: &Core, job: &Job, chosen: &Placement, now
     let lease_until = core.claim_until(now);
     let assigned = jobs::assign(conn, job.id, job.generation, chosen.worker_id, &queue, pool, lease_until, now).await?;
     let Some(generation) = assigned else { return Ok(false) };
-    // `os-vol-host-attr:host` is `<host>@<backend>#<pool>` in Cinder; here backend and pool are the same thing.
-    if let (Some(volume), Some(pool)) = (new_volume(&job.subject), pool) {
-        volumes::set_place(conn, volume, pool, &format!("{host}@{pool}#{pool}", host = chosen.host), now).await?;
+    if let (Some(volume), Some(pool), Some(address)) = (new_volume(&job.subject), pool, &chosen.address) {
+        volumes::set_place(conn, volume, pool, address, now).await?;
     }
     tracing::info!(job_id = %job.id, kind = %job.kind, generation, worker_id = %chosen.worker_id,
         host = chosen.host, pool, "job assigned");

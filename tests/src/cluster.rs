@@ -202,11 +202,8 @@ fn scheduler_config() -> scheduler::Config {
 }
 
 fn open_pool(directory: &Path) -> Result<DirectoryPool> {
-    let config = PoolConfig {
-        name: POOL.to_owned(),
-        path: directory.join("pool"),
-        manage_paths: vec![directory.join("images")],
-    };
+    let manage_paths = vec![directory.join("images")];
+    let config = PoolConfig { manage_paths, ..PoolConfig::new(POOL, directory.join("pool")) };
     Ok(DirectoryPool::open(&config)?)
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod attachments;
 pub(crate) mod backups;
 pub(crate) mod metadata;
 pub(crate) mod new_volumes;
+pub(crate) mod pools;
 pub(crate) mod restores;
 pub(crate) mod snapshots;
 pub(crate) mod volumes;

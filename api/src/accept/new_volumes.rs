@@ -10,7 +10,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Kind, Result, VolumeId};
 
-use super::{commit, enqueue, metadata, restores};
+use super::{commit, enqueue, metadata, pools, restores};
 use crate::call::Call;
 use crate::views::service::VOLUME_BINARY;
 
@@ -52,7 +52,7 @@ pub(crate) async fn create(call: &Call, wish: NewVolume) -> Result<Volume> {
 /// An existing file or device that becomes a volume.
 #[derive(Debug)]
 pub(crate) struct Adoption {
-    /// `host@backend#pool`, or a pool's bare name.
+    /// As [`pools::find`] takes it.
     pub(crate) host: String,
     /// What the pool's host knows it by.
     pub(crate) source: String,
@@ -67,7 +67,7 @@ pub(crate) struct Adoption {
 /// The size is not known yet: the row says 0 and the job's end charges for what it found.
 pub(crate) async fn manage(call: &Call, wish: Adoption) -> Result<Volume> {
     let mut tx = call.app.database.begin("accept managed volume").await?;
-    let (host, pool) = find_pool(&mut tx, call, &wish.host).await?;
+    let place = pools::find(&mut tx, call, &wish.host).await?;
     let draft = Draft {
         size_gb: 0,
         name: wish.name,
@@ -76,7 +76,12 @@ pub(crate) async fn manage(call: &Call, wish: Adoption) -> Result<Volume> {
         availability_zone: zone(&mut tx, call, wish.availability_zone, None).await?,
         volume_type_id: find_type(&mut tx, wish.volume_type.as_deref()).await?.id,
     };
-    let volume = Volume { host: Some(host), pool: Some(pool), bootable: wish.bootable, ..draft.into_volume(call) };
+    let volume = Volume {
+        host: Some(place.address()),
+        pool: Some(place.pool.name),
+        bootable: wish.bootable,
+        ..draft.into_volume(call)
+    };
     insert(&mut tx, call, &volume, &wish.metadata).await?;
     let subject = Subject::VolumeManage { volume_id: volume.id, source: wish.source };
     enqueue(&mut tx, call, subject, &volume.project_id, volume.pool.as_deref()).await?;
@@ -156,22 +161,6 @@ async fn zone(conn: &mut Conn, call: &Call, asked: Option<String>, of_source: Op
         services.iter().any(|service| service.availability_zone == asked)
     };
     if known { Ok(asked) } else { Err(Error::invalid(format!("Availability zone '{asked}' is invalid."))) }
-}
-
-/// The host of a live worker that reaches the pool, and the pool.
-async fn find_pool(conn: &mut Conn, call: &Call, address: &str) -> Result<(String, String)> {
-    let since = call.now.minus_secs(call.app.config.service_down_time_secs.into());
-    let workers = db::workers::list(conn, since).await?;
-    let (host, pool) = match address.split_once('@') {
-        Some((host, backend)) => (Some(host), backend.split_once('#').map_or(backend, |(_, pool)| pool)),
-        None => (None, address),
-    };
-    let reaches = |worker: &&db::workers::Worker| {
-        host.is_none_or(|host| worker.host == host) && worker.pools.iter().any(|known| known.name == pool)
-    };
-    let found = workers.iter().find(reaches).map(|worker| (worker.host.clone(), pool.to_owned()));
-    let missing = || format!("Service {VOLUME_BINARY} could not be found on host {address}.");
-    found.ok_or_else(|| Error::new(Kind::NotFound, missing()))
 }
 
 /// What a new volume holds at first.

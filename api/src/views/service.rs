@@ -9,7 +9,6 @@ use domain::placement::PoolReport;
 use serde_json::{Value, json};
 
 use super::Viewer;
-use super::volume::pool_address;
 use crate::microversion;
 
 /// The binary whose entries describe where volumes live.
@@ -63,7 +62,7 @@ pub(crate) fn pools(workers: &[Worker], detailed: bool) -> Value {
     let mut pools = BTreeMap::new();
     for worker in workers {
         for pool in &worker.pools {
-            pools.insert(pool_address(&worker.host, &pool.name), (worker, pool));
+            pools.insert(pool.address(&worker.host), (worker, pool));
         }
     }
     let view = |(name, (worker, pool)): (String, (&Worker, &PoolReport))| {
@@ -77,11 +76,11 @@ fn capabilities(worker: &Worker, pool: &PoolReport) -> Value {
     let gigabytes = |bytes: i64| (bytes as f64 / GIB * 100.0).round() / 100.0;
     json!({
         "timestamp": worker.heartbeat_at.iso(),
-        "volume_backend_name": pool.name,
+        "volume_backend_name": pool.backend.volume_backend_name,
         "pool_name": pool.name,
-        "vendor_name": "Emberkeep",
+        "vendor_name": pool.backend.vendor_name,
         "driver_version": env!("CARGO_PKG_VERSION"),
-        "storage_protocol": "file",
+        "storage_protocol": pool.backend.storage_protocol,
         "total_capacity_gb": gigabytes(pool.total_bytes),
         "free_capacity_gb": gigabytes(pool.free_bytes),
         "reserved_percentage": 0,

@@ -60,7 +60,7 @@ pub(crate) fn extended(whole: &Whole, viewer: Viewer<'_>) -> Value {
     if viewer.is_admin {
         view["os-vol-mig-status-attr:migstat"] = json!(volume.migration_status);
         view["os-vol-mig-status-attr:name_id"] = Value::Null;
-        view["os-vol-host-attr:host"] = host(volume).into();
+        view["os-vol-host-attr:host"] = json!(volume.host);
     }
     view
 }
@@ -107,15 +107,4 @@ fn attached(attachments: &[Attachment], viewer: Viewer<'_>) -> Vec<Value> {
         })
     };
     attached.map(view).collect()
-}
-
-/// `host@backend#pool`; null until the volume has a place.
-fn host(volume: &Volume) -> Option<String> {
-    let (host, pool) = (volume.host.as_deref()?, volume.pool.as_deref()?);
-    Some(if host.contains('@') { host.to_owned() } else { pool_address(host, pool) })
-}
-
-/// How a pool is named outside: every pool is the only one of a backend of its name.
-pub(crate) fn pool_address(host: &str, pool: &str) -> String {
-    format!("{host}@{pool}#{pool}")
 }

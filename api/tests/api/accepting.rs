@@ -211,7 +211,12 @@ async fn an_existing_file_becomes_a_volume() {
         availability_zone: "nova".into(),
         backup_driver: "driver".into(),
         slots: 1,
-        pools: vec![domain::placement::PoolReport { name: POOL.into(), free_bytes: 1 << 30, total_bytes: 2 << 30 }],
+        pools: vec![domain::placement::PoolReport {
+            name: POOL.into(),
+            backend: domain::placement::Backend::of_pool(POOL),
+            free_bytes: 1 << 30,
+            total_bytes: 2 << 30,
+        }],
         draining: false,
         heartbeat_at: domain::Timestamp::now(),
     };

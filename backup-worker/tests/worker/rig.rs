@@ -143,7 +143,7 @@ impl Rig {
 
 fn open_pool(directory: &tempfile::TempDir) -> DirectoryPool {
     let path = |part: &str| directory.path().join(part);
-    let config = PoolConfig { name: POOL.to_owned(), path: path("pool"), manage_paths: vec![path("images")] };
+    let config = PoolConfig { manage_paths: vec![path("images")], ..PoolConfig::new(POOL, path("pool")) };
     DirectoryPool::open(&config).expect("a pool")
 }
 

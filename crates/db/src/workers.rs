@@ -2,7 +2,7 @@
 //! per life of a process, until it has been silent for long.
 
 use domain::ids::WorkerId;
-use domain::placement::{Candidate, PoolReport};
+use domain::placement::{Backend, Candidate, PoolReport};
 use domain::{Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +28,35 @@ pub struct Worker {
 #[derive(Serialize, Deserialize)]
 struct StoredPool {
     name: String,
+    volume_backend_name: String,
+    vendor_name: String,
+    storage_protocol: String,
     free_bytes: i64,
     total_bytes: i64,
+}
+
+impl From<&PoolReport> for StoredPool {
+    fn from(pool: &PoolReport) -> Self {
+        Self {
+            name: pool.name.clone(),
+            volume_backend_name: pool.backend.volume_backend_name.clone(),
+            vendor_name: pool.backend.vendor_name.clone(),
+            storage_protocol: pool.backend.storage_protocol.clone(),
+            free_bytes: pool.free_bytes,
+            total_bytes: pool.total_bytes,
+        }
+    }
+}
+
+impl From<StoredPool> for PoolReport {
+    fn from(pool: StoredPool) -> Self {
+        let backend = Backend {
+            volume_backend_name: pool.volume_backend_name,
+            vendor_name: pool.vendor_name,
+            storage_protocol: pool.storage_protocol,
+        };
+        Self { name: pool.name, backend, free_bytes: pool.free_bytes, total_bytes: pool.total_bytes }
+    }
 }
 
 const COLUMNS: &str = "id, host, availability_zone, backup_driver, slots, pools, draining, heartbeat_at";
@@ -130,17 +157,12 @@ fn from_row(row: &Row) -> Result<Worker> {
 }
 
 fn to_json(pools: &[PoolReport]) -> Result<String> {
-    let stored: Vec<StoredPool> = pools
-        .iter()
-        .map(|pool| StoredPool { name: pool.name.clone(), free_bytes: pool.free_bytes, total_bytes: pool.total_bytes })
-        .collect();
+    let stored: Vec<StoredPool> = pools.iter().map(StoredPool::from).collect();
     serde_json::to_string(&stored).map_err(|error| Error::internal("A worker's pools are no JSON.").with_source(error))
 }
 
 fn pools(row: &Row) -> Result<Vec<PoolReport>> {
     let stored: Vec<StoredPool> = serde_json::from_str(&row.text("pools")?)
         .map_err(|error| Error::internal("A worker's row has damaged pools.").with_source(error))?;
-    let report =
-        |pool: StoredPool| PoolReport { name: pool.name, free_bytes: pool.free_bytes, total_bytes: pool.total_bytes };
-    Ok(stored.into_iter().map(report).collect())
+    Ok(stored.into_iter().map(PoolReport::from).collect())
 }

@@ -27,14 +27,52 @@ impl Candidate {
     }
 }
 
+/// What kind of storage a pool is, in the words that volume types ask for it by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Backend {
+    /// Also the middle part of `host@backend#pool`; several pools may share one.
+    pub volume_backend_name: String,
+    pub vendor_name: String,
+    pub storage_protocol: String,
+}
+
+impl Backend {
+    pub const VENDOR_NAME: &str = "Emberkeep";
+    pub const STORAGE_PROTOCOL: &str = "file";
+
+    /// What a pool is that says nothing of itself.
+    #[must_use]
+    pub fn of_pool(pool: &str) -> Self {
+        Self {
+            volume_backend_name: pool.to_owned(),
+            vendor_name: Self::VENDOR_NAME.to_owned(),
+            storage_protocol: Self::STORAGE_PROTOCOL.to_owned(),
+        }
+    }
+
+    /// `host@backend`: the name of the `cinder-volume` service of this backend on `host`.
+    #[must_use]
+    pub fn service_host(&self, host: &str) -> String {
+        format!("{host}@{}", self.volume_backend_name)
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PoolReport {
+    /// Workers that announce the same name reach the same volumes.
     pub name: String,
+    pub backend: Backend,
     pub free_bytes: i64,
     pub total_bytes: i64,
 }
 
 impl PoolReport {
+    /// `host@backend#pool`, as clients name the pool that `host` reaches.
+    #[must_use]
+    pub fn address(&self, host: &str) -> String {
+        format!("{}#{}", self.backend.service_host(host), self.name)
+    }
+
     /// Whether a volume of this size is no more than [`OVERCOMMIT`] times the pool, whatever else lies in it.
     const fn could_hold(&self, size_bytes: i64) -> bool {
         self.total_bytes >= size_bytes / OVERCOMMIT
@@ -58,6 +96,8 @@ pub struct Placement {
     pub host: String,
     /// The pool the job works in; `None` where it needs none.
     pub pool: Option<String>,
+    /// That pool as `host@backend#pool`.
+    pub address: Option<String>,
 }
 
 /// The least loaded worker that can do it, then the emptiest pool; `None` when nobody can now. The worker to `avoid`, which
@@ -77,6 +117,7 @@ pub fn place(need: &Need, candidates: &[Candidate], avoid: Option<WorkerId>) -> 
             worker_id: worker.worker_id,
             host: worker.host.clone(),
             pool: pool.map(|pool| pool.name.clone()),
+            address: pool.map(|pool| pool.address(&worker.host)),
         })
 }
 
@@ -117,7 +158,8 @@ mod tests {
     use super::*;
 
     fn worker(busy: i64, pool: &str, free_bytes: i64) -> Candidate {
-        let pools = vec![PoolReport { name: pool.into(), free_bytes, total_bytes: 1 << 40 }];
+        let pools =
+            vec![PoolReport { name: pool.into(), backend: Backend::of_pool(pool), free_bytes, total_bytes: 1 << 40 }];
         Candidate { worker_id: WorkerId::random(), host: "h".into(), pools, slots: 2, busy, disabled: false }
     }
 

@@ -45,7 +45,7 @@ impl Sections {
     pub(crate) fn completed(self, data: &DataDirectory) -> Completed {
         let sqlite =
             || db::Config { connection: format!("sqlite://{}", data.database().display()), ..Default::default() };
-        let pool = || volume::PoolConfig { name: "local".to_owned(), path: data.volumes(), manage_paths: Vec::new() };
+        let pool = || volume::PoolConfig::new("local", data.volumes());
         Completed {
             api: api::Config { quota: self.quota, ..self.api },
             scheduler: self.scheduler,

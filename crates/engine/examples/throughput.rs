@@ -41,7 +41,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("pool");
-    let pool = DirectoryPool::open(&PoolConfig { name: "pool".to_owned(), path, manage_paths: vec![] })?;
+    let pool = DirectoryPool::open(&PoolConfig::new("pool", path))?;
     let root = directory.path().join("store");
     std::fs::create_dir(&root)?;
     let context = context(&root, &directory.path().join("spool"), compression)?;

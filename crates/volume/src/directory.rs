@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use domain::placement::Backend;
 use domain::{Error, Kind, Result, SnapshotId, VolumeId};
 use rustix::fs::OFlags;
 use serde::Deserialize;
@@ -34,28 +35,82 @@ pub struct PoolConfig {
     /// Directories from which existing files and block devices may be adopted, besides the pool's own.
     #[serde(default)]
     pub manage_paths: Vec<PathBuf>,
+    /// What volume types find it by; unset, it is the pool's name. Pools of one kind may share one.
+    #[serde(default)]
+    pub volume_backend_name: Option<String>,
+    #[serde(default = "vendor_name")]
+    pub vendor_name: String,
+    #[serde(default = "storage_protocol")]
+    pub storage_protocol: String,
+}
+
+fn vendor_name() -> String {
+    Backend::VENDOR_NAME.to_owned()
+}
+
+fn storage_protocol() -> String {
+    Backend::STORAGE_PROTOCOL.to_owned()
 }
 
 impl PoolConfig {
+    /// A pool of which nothing more is said.
+    #[must_use]
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            manage_paths: Vec::new(),
+            volume_backend_name: None,
+            vendor_name: vendor_name(),
+            storage_protocol: storage_protocol(),
+        }
+    }
+
     /// Refuses what no pool can be called, by the key and what is wrong with it; touches no file.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        // `@`, `#` and `/` separate the parts of `os-vol-host-attr:host` and of paths.
-        let separates =
-            |character: char| "@#/".contains(character) || character.is_whitespace() || character.is_control();
-        if self.name.is_empty() || self.name.contains(separates) {
-            return Err(("name", "must not be empty nor hold @, #, / or white space".to_owned()));
-        }
+        check_name("name", &self.name)?;
+        check_name("volume_backend_name", self.volume_backend_name.as_ref().unwrap_or(&self.name))?;
+        check_word("vendor_name", &self.vendor_name)?;
+        check_word("storage_protocol", &self.storage_protocol)?;
         if self.path.as_os_str().is_empty() {
             return Err(("path", "must not be empty".to_owned()));
         }
         Ok(())
     }
+
+    fn backend(&self) -> Backend {
+        Backend {
+            volume_backend_name: self.volume_backend_name.as_ref().unwrap_or(&self.name).clone(),
+            vendor_name: self.vendor_name.clone(),
+            storage_protocol: self.storage_protocol.clone(),
+        }
+    }
+}
+
+/// The longest name, vendor or protocol, in characters.
+const WORD_MAX: usize = 255;
+
+/// `@`, `#` and `/` separate the parts of `os-vol-host-attr:host` and of paths.
+fn check_name(key: &'static str, name: &str) -> Result<(), (&'static str, String)> {
+    let separates = |character: char| "@#/".contains(character) || character.is_whitespace();
+    if name.contains(separates) {
+        return Err((key, "must not hold @, #, / or white space".to_owned()));
+    }
+    check_word(key, name)
+}
+
+fn check_word(key: &'static str, word: &str) -> Result<(), (&'static str, String)> {
+    if word.trim().is_empty() || word.contains(char::is_control) || word.chars().count() > WORD_MAX {
+        return Err((key, format!("must be 1 to {WORD_MAX} printable characters")));
+    }
+    Ok(())
 }
 
 /// See the module. Cheap to open; holds no file open.
 #[derive(Debug)]
 pub struct DirectoryPool {
     name: String,
+    backend: Backend,
     path: PathBuf,
     allowed: Allowed,
     sharing: Sharing,
@@ -77,7 +132,7 @@ impl DirectoryPool {
             .map_err(|error| failed(&format!("open pool {} at {}", config.name, config.path.display()), error))?;
         tracing::info!(pool = config.name, path = %path.display(), ?sharing, "pool opened");
         let allowed = Allowed::new(&path, &config.manage_paths);
-        Ok(Self { name: config.name.clone(), path, allowed, sharing })
+        Ok(Self { name: config.name.clone(), backend: config.backend(), path, allowed, sharing })
     }
 
     /// Makes the file `name` and answers true. One that is there is whole (see [`files::build`]) and stays; it is only made
@@ -166,6 +221,10 @@ impl DirectoryPool {
 impl Pool for DirectoryPool {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     fn space(&self) -> Result<PoolSpace> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::placement::Backend;
 use domain::{Result, SnapshotId, VolumeId};
 
 /// A run of bytes in a volume.
@@ -30,6 +31,9 @@ pub struct PoolSpace {
 /// A place that holds volumes. Every method is idempotent: a job may be done twice, by two workers one after the other.
 pub trait Pool: std::fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
+
+    /// What kind of storage it is.
+    fn backend(&self) -> &Backend;
 
     fn space(&self) -> Result<PoolSpace>;
 

@@ -12,7 +12,7 @@ use volume::{DirectoryPool, Pool, PoolConfig, suite};
 
 fn pool_at(path: &Path, manage_paths: &[&Path]) -> DirectoryPool {
     let manage_paths = manage_paths.iter().map(|path| (*path).to_owned()).collect();
-    DirectoryPool::open(&PoolConfig { name: "pool".to_owned(), path: path.to_owned(), manage_paths }).unwrap()
+    DirectoryPool::open(&PoolConfig { manage_paths, ..PoolConfig::new("pool", path) }).unwrap()
 }
 
 #[test]
@@ -235,4 +235,22 @@ proptest! {
             prop_assert_eq!(suite::content(&*pool.open_snapshot(snapshot).unwrap()).unwrap(), expected);
         }
     }
+}
+
+#[test]
+fn the_backend_is_named_by_the_pool_unless_it_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = PoolConfig::new("fast", directory.path());
+    assert_eq!(plain.check(), Ok(()));
+    let pool = DirectoryPool::open(&plain).unwrap();
+    assert_eq!(*pool.backend(), domain::placement::Backend::of_pool("fast"));
+    let named =
+        PoolConfig { volume_backend_name: Some("gold".into()), storage_protocol: "nfs".into(), ..plain.clone() };
+    let pool = DirectoryPool::open(&named).unwrap();
+    assert_eq!(pool.backend().service_host("h"), "h@gold");
+    assert_eq!(pool.backend().storage_protocol, "nfs");
+    let wrong = PoolConfig { volume_backend_name: Some("a@b".into()), ..plain.clone() };
+    assert_eq!(wrong.check().unwrap_err().0, "volume_backend_name");
+    let wrong = PoolConfig { vendor_name: " ".into(), ..plain };
+    assert_eq!(wrong.check().unwrap_err().0, "vendor_name");
 }

@@ -26,6 +26,13 @@ pub struct Pool {
     pub free_bytes: i64,
     #[prost(int64, tag = "3")]
     pub total_bytes: i64,
+    /// What volume types ask for; empty in messages of workers that do not know them yet.
+    #[prost(string, tag = "4")]
+    pub volume_backend_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub vendor_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub storage_protocol: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterResponse {

@@ -1,7 +1,7 @@
 //! A worker starts.
 
 use db::workers::{self, Worker};
-use domain::placement::PoolReport;
+use domain::placement::{Backend, PoolReport};
 use domain::{Error, Result, Timestamp};
 use proto::worker::{Pool, RegisterRequest, RegisterResponse};
 
@@ -47,8 +47,20 @@ pub(super) async fn register(core: &Core, request: RegisterRequest) -> Result<Re
 pub(super) fn pool_reports(pools: &[Pool]) -> Vec<PoolReport> {
     let report = |pool: &Pool| PoolReport {
         name: pool.name.clone(),
+        backend: backend(pool),
         free_bytes: pool.free_bytes.max(0),
         total_bytes: pool.total_bytes.max(0),
     };
     pools.iter().map(report).collect()
+}
+
+/// What an older worker leaves open is what a pool is that says nothing of itself.
+fn backend(pool: &Pool) -> Backend {
+    let defaults = Backend::of_pool(&pool.name);
+    let or = |said: &String, default: String| if said.is_empty() { default } else { said.clone() };
+    Backend {
+        volume_backend_name: or(&pool.volume_backend_name, defaults.volume_backend_name),
+        vendor_name: or(&pool.vendor_name, defaults.vendor_name),
+        storage_protocol: or(&pool.storage_protocol, defaults.storage_protocol),
+    }
 }

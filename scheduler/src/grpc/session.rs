@@ -178,13 +178,12 @@ async fn renew_job(
     Ok(Some(CancelJob { job_id: running.job_id.clone(), generation: running.generation, lost }))
 }
 
-/// A worker is a `cinder-backup` and, for each pool it reaches, a `cinder-volume` in the eyes of clients.
+/// A worker is a `cinder-backup` and, for each backend it reaches, a `cinder-volume` in the eyes of clients.
 pub(super) async fn report_services(conn: &mut Conn, worker: &Worker, now: Timestamp) -> Result<()> {
     let zone = &worker.availability_zone;
     services::report(conn, &worker.host, "cinder-backup", zone, now).await?;
     for pool in &worker.pools {
-        let host = format!("{}@{}", worker.host, pool.name);
-        services::report(conn, &host, "cinder-volume", zone, now).await?;
+        services::report(conn, &pool.backend.service_host(&worker.host), "cinder-volume", zone, now).await?;
     }
     Ok(())
 }

@@ -198,7 +198,7 @@ fn registration(id: WorkerId, name: &str) -> RegisterRequest {
 }
 
 fn pool(name: &str) -> Pool {
-    Pool { name: name.to_owned(), free_bytes: 1 << 40, total_bytes: 1 << 40 }
+    Pool { name: name.to_owned(), free_bytes: 1 << 40, total_bytes: 1 << 40, ..Pool::default() }
 }
 
 /// Speaks the protocol; has neither pools nor a store.

@@ -72,7 +72,7 @@ impl Bench {
         let entered = runtime.enter();
         let store = storage::open(config)?;
         drop(entered);
-        let pool = PoolConfig { name: "pool".to_owned(), path: folder.path().join("pool"), manage_paths: Vec::new() };
+        let pool = PoolConfig::new("pool", folder.path().join("pool"));
         let pool = DirectoryPool::open(&pool)?;
         fs::create_dir(folder.path().join("spool"))?;
         Ok(Self { folder, pool, store, place, stock: Stock::start()?, runtime })

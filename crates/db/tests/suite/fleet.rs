@@ -5,7 +5,7 @@ use db::{jobs, services, types, workers};
 use domain::VolumeId;
 use domain::ids::WorkerId;
 use domain::job::Subject;
-use domain::placement::PoolReport;
+use domain::placement::{Backend, PoolReport};
 
 use crate::lab::{Lab, QUEUE, at};
 
@@ -16,7 +16,12 @@ fn worker(host: &str, secs: i64) -> Worker {
         availability_zone: "nova".into(),
         backup_driver: "swift".into(),
         slots: 4,
-        pools: vec![PoolReport { name: "a \"b\"".into(), free_bytes: 1 << 50, total_bytes: i64::MAX }],
+        pools: vec![PoolReport {
+            name: "a \"b\"".into(),
+            backend: Backend { storage_protocol: "nfs".into(), ..Backend::of_pool("fast") },
+            free_bytes: 1 << 50,
+            total_bytes: i64::MAX,
+        }],
         draining: false,
         heartbeat_at: at(secs),
     }

@@ -29,7 +29,7 @@ impl Lab {
     pub(crate) fn new(compression: Compression) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pool");
-        let pool = DirectoryPool::open(&PoolConfig { name: "pool".to_owned(), path, manage_paths: vec![] }).unwrap();
+        let pool = DirectoryPool::open(&PoolConfig::new("pool", path)).unwrap();
         let root = directory.path().join("store");
         std::fs::create_dir(&root).unwrap();
         let store = Arc::new(Faults::new(Arc::new(PosixStore::open(&root).unwrap())));
