@@ -111,7 +111,8 @@ async fn settle_volume(
                 VolumeStatus::RestoringBackup,
                 VolumeStatus::Deleting,
             ];
-            volumes::set_place(conn, id, POOL, HOST, now).await?;
+            let address = format!("{HOST}@{POOL}#{POOL}");
+            volumes::set_place(conn, id, POOL, &address, now).await?;
             volumes::change_status(conn, id, &from, to, now).await?;
         }
         VolumeEffect::Returns { marker } => drop(volumes::return_from_backup(conn, id, marker, now).await?),
