@@ -49,6 +49,8 @@ pub struct Config {
     /// After this a request is answered 503.
     pub request_timeout_secs: u64,
     pub default_availability_zone: String,
+    /// The name of the group type that `GET /group_types/default` shows.
+    pub default_group_type: Option<String>,
     /// What a project id in a path may look like.
     pub project_id_regex: String,
     /// A service that was silent for longer is `down`.
@@ -70,6 +72,7 @@ impl Default for Config {
             max_request_body_bytes: 114_688,
             request_timeout_secs: 60,
             default_availability_zone: "nova".to_owned(),
+            default_group_type: None,
             project_id_regex: r"[0-9a-f\-]+".to_owned(),
             service_down_time_secs: 60,
             quota: QuotaConfig::default(),

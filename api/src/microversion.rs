@@ -19,6 +19,7 @@ pub(crate) const STRICT_BOOTABLE_FILTER: Microversion = v3(2);
 pub(crate) const SERVICE_CLUSTER: Microversion = v3(7);
 pub(crate) const MANAGEABLE: Microversion = v3(8);
 pub(crate) const BACKUP_UPDATE: Microversion = v3(9);
+pub(crate) const GROUP_TYPE: Microversion = v3(11);
 pub(crate) const VOLUME_SUMMARY: Microversion = v3(12);
 pub(crate) const VOLUME_GROUP: Microversion = v3(13);
 pub(crate) const GROUP_SNAPSHOT: Microversion = v3(14);

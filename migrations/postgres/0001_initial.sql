@@ -71,6 +71,21 @@ CREATE TABLE default_volume_types (
 );
 CREATE INDEX default_volume_types_by_type ON default_volume_types (volume_type_id);
 
+CREATE TABLE group_types (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    name TEXT COLLATE "C" NOT NULL UNIQUE,
+    description TEXT COLLATE "C",
+    is_public BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX group_types_by_age ON group_types (created_at, id);
+
+-- The type of what the older API calls consistency groups; its spec stands below, after the table of pairs.
+INSERT INTO group_types (id, name, description, is_public, created_at)
+VALUES ('7a1f0c52-93d4-4e0b-8a46-c5b8e2f19d37', 'default_cgsnapshot_type',
+    'Default group type for migrating cgsnapshot', TRUE, 0);
+
 CREATE TABLE volumes (
     id TEXT COLLATE "C" PRIMARY KEY,
     project_id TEXT COLLATE "C" NOT NULL,
@@ -165,13 +180,16 @@ CREATE INDEX backups_by_volume ON backups (volume_id, project_id);
 CREATE INDEX backups_by_parent ON backups (parent_id);
 CREATE INDEX backups_by_status ON backups (status);
 
--- Key and value pairs of volumes, snapshots and backups.
+-- Key and value pairs of volumes, snapshots and backups, and the specs of group types.
 CREATE TABLE resource_metadata (
     resource_id TEXT COLLATE "C" NOT NULL,
     key TEXT COLLATE "C" NOT NULL,
     value TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (resource_id, key)
 );
+
+INSERT INTO resource_metadata (resource_id, key, value)
+VALUES ('7a1f0c52-93d4-4e0b-8a46-c5b8e2f19d37', 'consistent_group_snapshot_enabled', '<is> True');
 
 -- A project's own limits; without a row the configured default holds. -1 is unlimited.
 CREATE TABLE quotas (

@@ -39,7 +39,8 @@ async fn lock(conn: &mut Conn, project_id: &str) -> Result<()> {
     quotas::record(conn, project_id, &[]).await
 }
 
-fn check(pairs: &Pairs) -> Result<()> {
+/// Whether they are not too much for one resource.
+pub(super) fn check(pairs: &Pairs) -> Result<()> {
     let bytes: usize = pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes <= METADATA_BYTES_MAX {
         return Ok(());

@@ -7,6 +7,7 @@
 
 pub(crate) mod attachments;
 pub(crate) mod backups;
+pub(crate) mod group_types;
 pub(crate) mod metadata;
 pub(crate) mod new_volumes;
 pub(crate) mod pools;

@@ -3,6 +3,7 @@
 mod action;
 pub(crate) mod backups;
 pub(crate) mod extensions;
+pub(crate) mod group_types;
 pub(crate) mod jobs;
 pub(crate) mod limits;
 mod metadata;

@@ -5,10 +5,10 @@ mod noun;
 mod parameters;
 mod sort;
 
-pub(crate) use noun::{BACKUPS, Noun, SNAPSHOTS, VOLUMES};
+pub(crate) use noun::{BACKUPS, GROUP_TYPES, Noun, SNAPSHOTS, VOLUMES};
 pub(crate) use parameters::{Parameters, boolean};
 
-use db::{ListQuery, Scope};
+use db::{Filter, ListQuery, Scope};
 use serde_json::{Map, Value};
 
 use crate::call::Call;
@@ -31,15 +31,24 @@ impl Page {
     /// Reads the page that the request's parameters describe.
     pub(crate) fn read(call: &Call, noun: &Noun) -> Result<Self, Fault> {
         let all_tenants = all_tenants(call)?;
+        let scope = if all_tenants { Scope::All } else { Scope::Project(call.caller.project_id.clone()) };
+        let page = Self::of(call, noun, scope, Vec::new())?;
+        let with_count = with_count(call)?;
+        let filters = filter::read(call, noun, all_tenants)?;
+        Ok(Self { query: ListQuery { filters, ..page.query }, with_count })
+    }
+
+    /// A page of things that belong to no project, such as types, under conditions that the caller knows.
+    pub(crate) fn of_all(call: &Call, noun: &Noun, filters: Vec<Filter>) -> Result<Self, Fault> {
+        Self::of(call, noun, Scope::All, filters)
+    }
+
+    fn of(call: &Call, noun: &Noun, scope: Scope, filters: Vec<Filter>) -> Result<Self, Fault> {
         let limit = limit(call)?;
         let offset = offset(call)?;
         let marker = call.parameters.get("marker").map(str::to_owned);
         let sort = sort::read(call, noun)?;
-        let with_count = with_count(call)?;
-        let filters = filter::read(call, noun, all_tenants)?;
-        let scope = if all_tenants { Scope::All } else { Scope::Project(call.caller.project_id.clone()) };
-        let query = ListQuery { scope, filters, sort, marker, limit, offset };
-        Ok(Self { query, with_count })
+        Ok(Self { query: ListQuery { scope, filters, sort, marker, limit, offset }, with_count: false })
     }
 
     /// The answer: `{collection: items}`, a link to the next page after a full one, and the count where it was asked for.
@@ -57,7 +66,7 @@ impl Page {
         document.insert(noun.collection.to_owned(), items.into());
         if let Some(last_id) = last_id.filter(|_| full) {
             let next = call.links.next(call.parameters.iter(), &last_id);
-            document.insert(format!("{}_links", noun.collection), next);
+            document.insert(noun.links.to_owned(), next);
         }
         if let Some(count) = count {
             document.insert("count".to_owned(), count.into());

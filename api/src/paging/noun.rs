@@ -7,6 +7,8 @@ use crate::microversion::{self, Microversion};
 pub(crate) struct Noun {
     /// The key of the list, and the segment of its path.
     pub(crate) collection: &'static str,
+    /// The key of the link to the next page.
+    pub(super) links: &'static str,
     pub(super) columns: &'static [Column],
     /// What those who are no administrators may filter by (Cinder's `resource_filters.json`).
     pub(super) filters: &'static [&'static str],
@@ -66,6 +68,7 @@ const fn text(word: &'static str) -> Column {
 
 pub(crate) const BACKUPS: Noun = Noun {
     collection: "backups",
+    links: "backups_links",
     columns: &[
         text("id"),
         text("name"),
@@ -98,6 +101,7 @@ pub(crate) const BACKUPS: Noun = Noun {
 
 pub(crate) const VOLUMES: Noun = Noun {
     collection: "volumes",
+    links: "volumes_links",
     columns: &[
         text("id"),
         text("name"),
@@ -143,6 +147,7 @@ pub(crate) const VOLUMES: Noun = Noun {
 
 pub(crate) const SNAPSHOTS: Noun = Noun {
     collection: "snapshots",
+    links: "snapshots_links",
     columns: &[
         text("id"),
         text("name"),
@@ -167,15 +172,36 @@ pub(crate) const SNAPSHOTS: Noun = Noun {
     metadata_since: microversion::SNAPSHOT_METADATA_FILTER,
 };
 
+/// Filtered by `is_public` alone, which the handler reads itself.
+pub(crate) const GROUP_TYPES: Noun = Noun {
+    collection: "group_types",
+    links: "group_type_links",
+    columns: &[
+        text("id"),
+        text("name"),
+        text("description"),
+        column("is_public", ColumnKind::Truth("is_public")),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+    ],
+    filters: &[],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_column_is_one_of_the_table() {
-        for (noun, columns) in
-            [(&BACKUPS, db::backups::COLUMNS), (&VOLUMES, db::volumes::COLUMNS), (&SNAPSHOTS, db::snapshots::COLUMNS)]
-        {
+        for (noun, columns) in [
+            (&BACKUPS, db::backups::COLUMNS),
+            (&VOLUMES, db::volumes::COLUMNS),
+            (&SNAPSHOTS, db::snapshots::COLUMNS),
+            (&GROUP_TYPES, db::group_types::COLUMNS),
+        ] {
             for column in noun.columns.iter().filter_map(|column| column.kind.sortable()) {
                 assert!(columns.contains(&column), "{}: {column}", noun.collection);
             }

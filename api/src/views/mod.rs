@@ -1,6 +1,7 @@
 //! What clients see: pure functions of rows, microversion and caller. Key sets are closed: test suites refuse extra keys.
 
 pub(crate) mod backup;
+pub(crate) mod group_type;
 pub(crate) mod quota;
 pub(crate) mod service;
 pub(crate) mod snapshot;

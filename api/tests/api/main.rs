@@ -3,6 +3,7 @@
 mod accepting;
 mod configuration;
 mod discovery;
+mod group_types;
 mod isolation;
 mod paging;
 mod refusals;

@@ -18,6 +18,7 @@ mod value;
 pub mod attachments;
 pub mod backups;
 pub mod checkpoints;
+pub mod group_types;
 pub mod jobs;
 pub mod metadata;
 pub mod outbox;

@@ -111,7 +111,7 @@ impl Column {
         let (kind, nullable) = match name {
             "created_at" | "data_timestamp" | "size_gb" | "object_count" => (Kind::Integer, false),
             "updated_at" => (Kind::Integer, true),
-            "bootable" => (Kind::Truth, false),
+            "bootable" | "is_public" => (Kind::Truth, false),
             "id" | "status" | "project_id" | "user_id" | "volume_id" | "volume_type_id" | "attach_status" => {
                 (Kind::Text, false)
             }

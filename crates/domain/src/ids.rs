@@ -56,6 +56,7 @@ typed_uuid! {
     SnapshotId
     BackupId
     AttachmentId
+    GroupTypeId
     JobId
     /// One life of one worker process: a restarted worker registers as a new one.
     WorkerId

@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod error;
+pub mod group_type;
 pub mod ids;
 pub mod job;
 pub mod lineage;
