@@ -99,7 +99,7 @@ CREATE TABLE volumes (
     attach_status TEXT COLLATE "C" NOT NULL,
     migration_status TEXT COLLATE "C",
     availability_zone TEXT COLLATE "C" NOT NULL,
-    volume_type_id TEXT COLLATE "C" NOT NULL,
+    volume_type_id TEXT COLLATE "C" NOT NULL REFERENCES volume_types (id),
     -- Where the bytes are; null until a scheduler placed the volume.
     pool TEXT COLLATE "C",
     host TEXT COLLATE "C",

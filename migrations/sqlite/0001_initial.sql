@@ -95,7 +95,7 @@ CREATE TABLE volumes (
     attach_status TEXT NOT NULL,
     migration_status TEXT,
     availability_zone TEXT NOT NULL,
-    volume_type_id TEXT NOT NULL,
+    volume_type_id TEXT NOT NULL REFERENCES volume_types (id),
     -- Where the bytes are; null until a scheduler placed the volume.
     pool TEXT,
     host TEXT,

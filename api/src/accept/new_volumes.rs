@@ -142,7 +142,7 @@ pub(super) async fn insert(conn: &mut Conn, call: &Call, volume: &Volume, pairs:
 pub(super) async fn find_type(conn: &mut Conn, name: Option<&str>) -> Result<VolumeType> {
     let name = name.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_NAME);
     let missing = || Error::new(Kind::NotFound, format!("Volume type with name {name} could not be found."));
-    db::types::find(conn, name).await?.ok_or_else(missing)
+    db::types::find(conn, &db::Scope::All, name).await?.ok_or_else(missing)
 }
 
 /// The caller's zone if there is such a one, else the source's, else the default.

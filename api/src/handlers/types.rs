@@ -1,5 +1,6 @@
 //! `GET /types`, `/types/{id}` and `/types/default`, for reading only (contract §1.10).
 
+use db::Scope;
 use db::types::{DEFAULT_NAME, VolumeType};
 use domain::Error;
 use serde_json::{Value, json};
@@ -31,9 +32,9 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::TYPE_GET)?;
     let mut conn = call.app.database.read().await?;
     let kind = match call.id() {
-        "default" => db::types::find(&mut conn, DEFAULT_NAME).await?,
+        "default" => db::types::find(&mut conn, &Scope::All, DEFAULT_NAME).await?,
         // By id alone: a name names nothing here.
-        id => db::types::find(&mut conn, id).await?.filter(|kind| kind.id == id),
+        id => db::types::find(&mut conn, &call.caller.scope(), id).await?.filter(|kind| kind.id == id),
     };
     let visible = |kind: &VolumeType| kind.is_public || call.caller.is_admin();
     let kind = kind.filter(visible).ok_or_else(|| Error::not_found("Volume type", call.id()))?;

@@ -1,6 +1,7 @@
 //! Volumes as clients see them (contract §1.6.2).
 
 use db::metadata::Pairs;
+use db::types::Summary;
 use domain::volume::{AttachStatus, Attachment, Volume};
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ pub(crate) struct Whole {
     pub(crate) volume: Volume,
     pub(crate) metadata: Pairs,
     pub(crate) attachments: Vec<Attachment>,
-    pub(crate) type_name: Option<String>,
+    pub(crate) kind: Option<Summary>,
 }
 
 /// The entry of the short list.
@@ -24,7 +25,7 @@ pub(crate) fn summary(volume: &Volume, viewer: Viewer<'_>) -> Value {
 
 /// What create, update and manage answer.
 pub(crate) fn detail(whole: &Whole, viewer: Viewer<'_>) -> Value {
-    let Whole { volume, metadata, attachments, type_name } = whole;
+    let Whole { volume, metadata, attachments, kind } = whole;
     let id = volume.id.to_string();
     let mut view = json!({
         "id": id,
@@ -35,14 +36,14 @@ pub(crate) fn detail(whole: &Whole, viewer: Viewer<'_>) -> Value {
         "updated_at": time(volume.updated_at),
         "name": volume.name,
         "description": volume.description,
-        "volume_type": type_name,
+        "volume_type": kind.as_ref().map(|kind| &kind.name),
         "snapshot_id": volume.snapshot_id.map(|id| id.to_string()),
         "source_volid": volume.source_volume_id.map(|id| id.to_string()),
         "metadata": metadata,
         "links": viewer.links.of("volumes", &id),
         "user_id": volume.user_id,
         "bootable": if volume.bootable { "true" } else { "false" },
-        "encrypted": false,
+        "encrypted": kind.as_ref().is_some_and(|kind| kind.is_encrypted),
         "replication_status": null,
         "consistencygroup_id": null,
         "multiattach": volume.multiattach,

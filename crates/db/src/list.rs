@@ -8,6 +8,7 @@ use domain::{Error, Result, Timestamp};
 use crate::conn::{Conn, sql};
 use crate::row::Row;
 use crate::table::Table;
+use crate::types;
 use crate::value::Value;
 
 /// Whose rows a caller may see.
@@ -40,6 +41,12 @@ pub enum Filter {
     Differs(&'static str, Timestamp),
     /// The resource has this metadata pair.
     Metadata(String, String),
+    /// The volume type is public, or granted to this project.
+    UsableBy(String),
+    /// The volume type has this extra spec.
+    ExtraSpec(String, String),
+    /// The volume type has an extra spec of this key that contains the text.
+    ExtraSpecLike(String, String),
     /// Matches no row: an administrator filtered by something that is no column.
     Nothing,
 }
@@ -248,9 +255,28 @@ impl Conditions {
                     table.name
                 ));
             }
+            Filter::UsableBy(project_id) => {
+                let param = self.param(project_id);
+                self.and(&types::usable_by(table.name, &param));
+            }
+            Filter::ExtraSpec(key, value) => {
+                let (key, value) = (self.param(key), self.param(value));
+                self.has_extra_spec(table, &format!("s.key = {key} AND s.value = {value}"));
+            }
+            Filter::ExtraSpecLike(key, part) => {
+                let (key, pattern) = (self.param(key), self.param(like_pattern(part)));
+                self.has_extra_spec(table, &format!("s.key = {key} AND LOWER(s.value) LIKE {pattern} ESCAPE '!'"));
+            }
             Filter::Nothing => self.and("FALSE"),
         }
         Ok(())
+    }
+
+    fn has_extra_spec(&mut self, table: &Table, condition: &str) {
+        self.and(&format!(
+            "EXISTS (SELECT 1 FROM volume_type_extra_specs s WHERE s.volume_type_id = {}.id AND {condition})",
+            table.name
+        ));
     }
 
     fn compare(&mut self, column: Column, operator: &str, value: impl Into<Value>) {

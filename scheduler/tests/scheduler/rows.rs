@@ -90,7 +90,7 @@ pub(crate) fn backup(of: &Volume, status: BackupStatus) -> Backup {
 
 pub(crate) async fn put_volume(database: &Database, mut volume: Volume) -> Volume {
     let mut tx = database.begin("test volume").await.expect("a transaction");
-    let kind = db::types::find(&mut tx, db::types::DEFAULT_NAME).await.expect("read").expect("a type");
+    let kind = db::types::find(&mut tx, &db::Scope::All, db::types::DEFAULT_NAME).await.expect("read").expect("a type");
     volume.volume_type_id = kind.id;
     charge(&mut tx, &[(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)]).await;
     volumes::insert(&mut tx, &volume).await.expect("inserted");

@@ -1,6 +1,6 @@
 //! Gathers what a volume's view needs beside its row.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use db::Conn;
 use domain::Result;
@@ -14,12 +14,12 @@ pub(super) async fn gather(conn: &mut Conn, volumes: Vec<Volume>) -> Result<Vec<
     let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let mut metadata = db::metadata::get_many(conn, &names).await?;
     let attachments = db::attachments::of_volumes(conn, &ids).await?;
-    let types = db::types::list(conn).await?;
-    let type_names: BTreeMap<_, _> = types.into_iter().map(|kind| (kind.id, kind.name)).collect();
+    let types: BTreeSet<_> = volumes.iter().map(|volume| volume.volume_type_id.clone()).collect();
+    let types = db::types::summaries(conn, &Vec::from_iter(types)).await?;
     let whole = |(volume, name): (Volume, String)| Whole {
         metadata: metadata.remove(&name).unwrap_or_default(),
         attachments: attachments.iter().filter(|attachment| attachment.volume_id == volume.id).cloned().collect(),
-        type_name: type_names.get(&volume.volume_type_id).cloned(),
+        kind: types.get(&volume.volume_type_id).cloned(),
         volume,
     };
     Ok(volumes.into_iter().zip(names).map(whole).collect())

@@ -52,7 +52,13 @@ pub(crate) async fn processes_that_start_together_migrate_once(lab: Lab) {
             "snapshots",
             "attachments",
             "volumes",
+            "default_volume_types",
+            "volume_type_encryptions",
+            "volume_type_projects",
+            "volume_type_extra_specs",
             "volume_types",
+            "qos_spec_values",
+            "qos_specs",
             "outbox",
             "schema_migrations",
         ];

@@ -1,7 +1,7 @@
-//! Services, workers, types.
+//! Services and workers.
 
 use db::workers::Worker;
-use db::{jobs, services, types, workers};
+use db::{jobs, services, workers};
 use domain::VolumeId;
 use domain::ids::WorkerId;
 use domain::job::Subject;
@@ -82,14 +82,4 @@ pub(crate) async fn silent_workers_are_forgotten(lab: Lab) {
     assert_eq!(workers::get(&mut conn, old.id).await.expect("get"), None);
     assert_eq!(workers::get(&mut conn, new.id).await.expect("get"), Some(new.clone()));
     assert_eq!(workers::list(&mut conn, at(0)).await.expect("list"), [new]);
-}
-
-pub(crate) async fn types_are_found_by_id_and_name(lab: Lab) {
-    let mut conn = lab.read().await;
-    let all = types::list(&mut conn).await.expect("list");
-    assert_eq!(all.len(), 1);
-    let by_name = types::find(&mut conn, types::DEFAULT_NAME).await.expect("find").expect("the default");
-    assert!(by_name.is_public);
-    assert_eq!(types::find(&mut conn, &by_name.id).await.expect("find"), Some(by_name));
-    assert_eq!(types::find(&mut conn, "gold").await.expect("find"), None);
 }

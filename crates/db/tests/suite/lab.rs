@@ -12,6 +12,8 @@ use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{BackupId, JobId, SnapshotId, Timestamp, VolumeId};
 
 pub(crate) const PROJECT: &str = "p1";
+/// The type that every database begins with.
+pub(crate) const DEFAULT_TYPE_ID: &str = "4d8f5a3e-6f0c-4b52-9a57-2f6c1b7e0d10";
 pub(crate) const QUEUE: &str = "the.queue";
 
 /// A database of one case.
@@ -118,7 +120,7 @@ pub(crate) fn volume(secs: i64) -> Volume {
         attach_status: AttachStatus::Detached,
         migration_status: None,
         availability_zone: "nova".into(),
-        volume_type_id: "t".into(),
+        volume_type_id: DEFAULT_TYPE_ID.into(),
         pool: None,
         host: None,
         snapshot_id: None,

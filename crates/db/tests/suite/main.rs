@@ -9,6 +9,7 @@ mod lists;
 mod outbox;
 mod quotas;
 mod rows;
+mod types;
 
 macro_rules! on_both {
     ($($module:ident { $($case:ident)* })*) => {
@@ -53,7 +54,6 @@ on_both! {
         services_keep_what_the_operator_said
         candidates_carry_their_load
         silent_workers_are_forgotten
-        types_are_found_by_id_and_name
     }
     jobs {
         every_subject_comes_back
@@ -96,5 +96,16 @@ on_both! {
         a_volume_takes_its_own_with_it
         stuck_rows_have_no_job
         metadata_sets
+    }
+    types {
+        types_are_found_by_id_and_name
+        names_of_types_are_unique
+        private_types_are_seen_by_whom_they_are_granted
+        types_are_selected_by_their_specs
+        a_type_takes_its_own_with_it
+        a_type_in_use_stays
+        no_volume_comes_between_the_question_and_the_change
+        a_projects_default_holds_its_type
+        qos_specs_hold_on_to_their_types
     }
 }
