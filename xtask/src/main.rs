@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`.
 
 mod codegen;
+mod conformance;
 mod process;
 mod servers;
 mod step;
@@ -32,6 +33,8 @@ enum Command {
     },
     /// Start the real servers, print the variables that tests read, and wait for Ctrl-C.
     Servers,
+    /// Run OpenStack's own test suites and clients against the services.
+    Conformance(conformance::Options),
     /// Check the rules that compiler and clippy do not know.
     Tidy,
     /// Generate proto/src/generated from proto/proto; `--check` only compares.
@@ -68,6 +71,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { quick: true } => test::quick().await,
         Command::Test { quick: false } => test::full().await,
         Command::Servers => test::servers_only().await,
+        Command::Conformance(options) => conformance::run(options).await,
         Command::Tidy => tidy::run(),
         Command::Codegen { check } => codegen::run(check),
     }

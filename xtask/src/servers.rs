@@ -4,10 +4,11 @@
 //! [`Servers`] is dropped.
 
 mod home;
-mod http;
-mod keystone;
+pub(crate) mod http;
+pub(crate) mod identity;
+pub(crate) mod keystone;
 pub(crate) mod packages;
-mod ports;
+pub(crate) mod ports;
 mod postgres;
 mod rabbitmq;
 mod swift;
@@ -48,6 +49,11 @@ impl Servers {
             ("EMBERKEEP_TEST_SWIFT_AUTH_URL", format!("http://127.0.0.1:{}/auth/v1.0", ports.swift_tempauth)),
             ("EMBERKEEP_TEST_KEYSTONE_URL", format!("http://127.0.0.1:{}/v3", ports.keystone)),
         ]
+    }
+
+    /// Where each server listens.
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     /// The folder of their logs, for a look while they run.

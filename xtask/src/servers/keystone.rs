@@ -8,19 +8,20 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rustix::process::Signal;
-use serde_json::{Value, json};
 
 use super::home::{Home, Server};
-use super::http::{self, answers};
+use super::http::answers;
+use super::identity::{ADMIN_PASSWORD, Admin};
 use super::packages::{PYTHON, find, postgres_programs};
 use super::ports::Ports;
 
 const SET_UP: &str = include_str!("keystone_setup.py");
+/// One for each core of a small machine: the tests' clients ask for tokens all the time.
+const PROCESSES: &str = "2";
 /// Of the users that services use to ask about callers' tokens.
 pub(crate) const SERVICE_PASSWORD: &str = "labservice";
-const ADMIN_PASSWORD: &str = "labadmin";
 
 /// Makes the database and the keys, and starts the server. PostgreSQL must be ready: on SQLite two of Keystone's own
 /// connections can meet "database is locked".
@@ -35,7 +36,7 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
         command.args(["--plugin", "python3", "--master", "--lazy-apps", "--die-on-term", "--enable-threads"]);
         command.args([
             "--processes",
-            "1",
+            PROCESSES,
             "--threads",
             "1",
             "--no-orphans",
@@ -52,8 +53,22 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
 /// Waits for the server, then makes projects, users and the catalogue.
 pub(crate) async fn seed(home: &Home, ports: &Ports) -> anyhow::Result<()> {
     home.wait("keystone", || answers(ports.keystone, "/v3")).await?;
-    let filled = Seeder::sign_in(ports.keystone).and_then(|seeder| seeder.fill(ports));
+    let filled = Admin::sign_in(ports.keystone).and_then(|admin| fill(&admin, ports));
     filled.with_context(|| format!("fill Keystone, whose log ends:\n{}\n", home.end_of_log("keystone")))
+}
+
+fn fill(admin: &Admin, ports: &Ports) -> anyhow::Result<()> {
+    admin.role("ResellerAdmin")?;
+    for project in ["service", "demo", "demo2"] {
+        admin.project(project)?;
+    }
+    admin.user("swift", SERVICE_PASSWORD, "service", "admin")?;
+    admin.user("cinder", SERVICE_PASSWORD, "service", "admin")?;
+    admin.user("demo", "demo", "demo", "member")?;
+    admin.user("demo2", "demo", "demo2", "member")?;
+    admin.user("reader", "demo", "demo", "reader")?;
+    let swift = format!("http://127.0.0.1:{}/v1/AUTH_%(project_id)s", ports.swift_keystone);
+    admin.service("object-store", "swift", &swift)
 }
 
 fn configuration(folder: &Path, ports: &Ports) -> String {
@@ -97,75 +112,4 @@ async fn set_up(home: &Home, folder: &Path, file: &Path, ports: &Ports) -> anyho
 fn id(option: &str) -> anyhow::Result<String> {
     let output = Command::new("id").arg(option).output().context("run id")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Makes things through Keystone's API, as admin.
-struct Seeder {
-    port: u16,
-    token: String,
-}
-
-impl Seeder {
-    fn sign_in(port: u16) -> anyhow::Result<Self> {
-        let domain = json!({"id": "default"});
-        let user = json!({"name": "admin", "domain": domain, "password": ADMIN_PASSWORD});
-        let body = json!({"auth": {
-            "identity": {"methods": ["password"], "password": {"user": user}},
-            "scope": {"project": {"name": "admin", "domain": domain}},
-        }});
-        let answer = http::request(port, "POST", "/v3/auth/tokens", "", Some(&body))?;
-        let token = answer.header("X-Subject-Token").context("Keystone gave admin no token")?.to_owned();
-        Ok(Self { port, token })
-    }
-
-    fn fill(&self, ports: &Ports) -> anyhow::Result<()> {
-        self.create("roles", "role", json!({"name": "ResellerAdmin"}))?;
-        for project in ["service", "demo", "demo2"] {
-            self.create("projects", "project", json!({"name": project, "domain_id": "default"}))?;
-        }
-        self.user("swift", SERVICE_PASSWORD, "service", "admin")?;
-        self.user("cinder", SERVICE_PASSWORD, "service", "admin")?;
-        self.user("demo", "demo", "demo", "member")?;
-        self.user("demo2", "demo", "demo2", "member")?;
-        self.user("reader", "demo", "demo", "reader")?;
-        let swift = self.create("services", "service", json!({"name": "swift", "type": "object-store"}))?;
-        let url = format!("http://127.0.0.1:{}/v1/AUTH_%(project_id)s", ports.swift_keystone);
-        for interface in ["public", "internal", "admin"] {
-            let endpoint = json!({"service_id": swift, "interface": interface, "url": url, "region_id": "RegionOne"});
-            self.create("endpoints", "endpoint", endpoint)?;
-        }
-        Ok(())
-    }
-
-    fn user(&self, name: &str, password: &str, project: &str, role: &str) -> anyhow::Result<()> {
-        let project = self.id_of("projects", project)?;
-        let body = json!({"name": name, "password": password, "domain_id": "default", "default_project_id": project});
-        let user = self.create("users", "user", body)?;
-        let role = self.id_of("roles", role)?;
-        self.call("PUT", &format!("/v3/projects/{project}/users/{user}/roles/{role}"), None)?;
-        Ok(())
-    }
-
-    /// Makes one thing and answers its id.
-    fn create(&self, collection: &str, noun: &str, body: Value) -> anyhow::Result<String> {
-        let answer = self.call("POST", &format!("/v3/{collection}"), Some(&json!({noun: body})))?;
-        text(&answer[noun]["id"])
-    }
-
-    fn id_of(&self, collection: &str, name: &str) -> anyhow::Result<String> {
-        let answer = self.call("GET", &format!("/v3/{collection}?name={name}"), None)?;
-        text(&answer[collection][0]["id"])
-    }
-
-    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let answer = http::request(self.port, method, path, &self.token, body)?;
-        if !(200..300).contains(&answer.status) {
-            bail!("{method} {path} was answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
-        }
-        if answer.body.is_empty() { Ok(Value::Null) } else { answer.json() }
-    }
-}
-
-fn text(value: &Value) -> anyhow::Result<String> {
-    value.as_str().map(str::to_owned).with_context(|| format!("expected a string, found {value}"))
 }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::bail;
+use anyhow::anyhow;
 
 /// Below Linux's range for outgoing connections (32768 and up): a server that binds seconds later finds its port still free.
 const LOWEST: u16 = 20_000;
@@ -27,28 +27,33 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn choose() -> anyhow::Result<Self> {
-        let span = u32::from(HIGHEST - LOWEST);
-        // Two runs side by side begin far from each other.
-        let first = (std::process::id().wrapping_mul(97) % span) as u16;
-        let mut candidates = (0..HIGHEST - LOWEST).map(|step| LOWEST + (first + step) % (HIGHEST - LOWEST));
-        let mut next = || match candidates.find(|port| is_free(*port)) {
-            Some(port) => Ok(port),
-            None => bail!("no free port between {LOWEST} and {HIGHEST}: end the servers of earlier runs"),
-        };
+        let [amqp, amqp_distribution, epmd, postgres, memcached, keystone, rest @ ..] = free::<11>()?;
+        let [swift_account, swift_container, swift_object, swift_tempauth, swift_keystone] = rest;
         Ok(Self {
-            amqp: next()?,
-            amqp_distribution: next()?,
-            epmd: next()?,
-            postgres: next()?,
-            memcached: next()?,
-            keystone: next()?,
-            swift_account: next()?,
-            swift_container: next()?,
-            swift_object: next()?,
-            swift_tempauth: next()?,
-            swift_keystone: next()?,
+            amqp,
+            amqp_distribution,
+            epmd,
+            postgres,
+            memcached,
+            keystone,
+            swift_account,
+            swift_container,
+            swift_object,
+            swift_tempauth,
+            swift_keystone,
         })
     }
+}
+
+/// Some ports that nobody has bound; all different.
+pub(crate) fn free<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
+    let span = u32::from(HIGHEST - LOWEST);
+    // Two runs side by side begin far from each other.
+    let first = (std::process::id().wrapping_mul(97) % span) as u16;
+    let candidates = (0..HIGHEST - LOWEST).map(|step| LOWEST + (first + step) % (HIGHEST - LOWEST));
+    let free: Vec<u16> = candidates.filter(|port| is_free(*port)).take(COUNT).collect();
+    let free = free.try_into();
+    free.map_err(|_| anyhow!("too few free ports between {LOWEST} and {HIGHEST}: end the servers of earlier runs"))
 }
 
 fn is_free(port: u16) -> bool {

@@ -1,0 +1,158 @@
+//! The suites: where each comes from, and what it has to be told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use super::report::Row;
+use super::required::{Lists, complete};
+use super::stack::BACKENDS;
+use super::stestr::Stestr;
+use crate::servers::Servers;
+use crate::servers::identity::ADMIN_PASSWORD;
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub(crate) enum Suite {
+    /// Tempest's volume tests and those of cinder-tempest-plugin.
+    Tempest,
+    /// openstacksdk's functional tests.
+    Openstacksdk,
+    /// python-openstackclient's functional tests.
+    Openstackclient,
+}
+
+impl Suite {
+    pub(crate) const ALL: &[Self] = &[Self::Tempest, Self::Openstacksdk, Self::Openstackclient];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Tempest => "tempest",
+            Self::Openstacksdk => "openstacksdk",
+            Self::Openstackclient => "openstackclient",
+        }
+    }
+
+    /// Where its tests are, below the environment's packages.
+    const fn package(self) -> &'static str {
+        match self {
+            Self::Tempest => "tempest/test_discover",
+            Self::Openstacksdk => "openstack/tests/functional/block_storage/v3",
+            Self::Openstackclient => "openstackclient/tests/functional/volume/v3",
+        }
+    }
+
+    /// What of the package concerns us at all.
+    const fn scope(self) -> Option<&'static str> {
+        match self {
+            Self::Tempest => Some(r"^(tempest\.api\.volume|cinder_tempest_plugin\.(api|rbac))\."),
+            Self::Openstacksdk | Self::Openstackclient => None,
+        }
+    }
+
+    /// How the names of its tests begin, for a line of the table each.
+    const fn rows(self) -> &'static [&'static str] {
+        match self {
+            Self::Tempest => &["tempest.api.volume", "cinder_tempest_plugin.api", "cinder_tempest_plugin.rbac"],
+            Self::Openstacksdk => &["openstack.tests"],
+            Self::Openstackclient => &["openstackclient.tests"],
+        }
+    }
+}
+
+/// What the suites run against.
+#[derive(Debug)]
+pub(crate) struct Ground<'a> {
+    pub(crate) servers: &'a Servers,
+    /// The Python environment's folder of programs.
+    pub(crate) programs: &'a Path,
+    pub(crate) folder: &'a Path,
+}
+
+impl Ground<'_> {
+    /// Runs the required tests of a suite, or those of them whose name matches.
+    pub(crate) async fn run(&self, suite: Suite, regex: Option<&str>) -> anyhow::Result<Vec<Row>> {
+        let started = Instant::now();
+        let lists = Lists::read(suite.name())?;
+        let stestr = self.prepare(suite)?;
+        let ids = stestr.list(regex.or(suite.scope()))?;
+        if regex.is_none() {
+            lists.check_complete(&ids)?;
+        }
+        let ids = lists.choose(&ids);
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tests = complete(&ids, stestr.run(&ids).await?);
+        let took = started.elapsed();
+        let mut rows = Vec::new();
+        for prefix in suite.rows() {
+            let own = tests.extract_if(.., |test| test.name.contains(prefix)).collect();
+            let left_out = if regex.is_none() { lists.left_out(prefix) } else { Default::default() };
+            rows.push(Row { suite: (*prefix).to_owned(), tests: own, left_out, took });
+        }
+        Ok(rows)
+    }
+
+    fn prepare(&self, suite: Suite) -> anyhow::Result<Stestr<'_>> {
+        let folder = self.folder.join(suite.name());
+        fs::create_dir_all(&folder)?;
+        // Clients look for it where they are started, and forget what the environment says of it.
+        fs::write(folder.join("clouds.yaml"), self.clouds())?;
+        let (concurrency, environment) = match suite {
+            Suite::Tempest => (3, self.tempest(&folder)?),
+            // Its own limit is 5 s for a test, which nothing that waits for a backup keeps.
+            Suite::Openstacksdk => {
+                let limits = [("OS_TEST_TIMEOUT", "180"), ("OPENSTACKSDK_FUNC_TEST_TIMEOUT", "120")];
+                (3, limits.map(|(name, value)| (name, value.to_owned())).to_vec())
+            }
+            Suite::Openstackclient => (3, Vec::new()),
+        };
+        Ok(Stestr { programs: self.programs, folder, package: suite.package(), concurrency, environment })
+    }
+
+    /// Writes Tempest's configuration and answers how it is found.
+    fn tempest(&self, folder: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let etc = folder.join("etc");
+        fs::create_dir_all(&etc)?;
+        fs::write(etc.join("tempest.conf"), self.tempest_conf(folder)).context("write tempest.conf")?;
+        Ok(vec![("TEMPEST_CONFIG_DIR", etc.display().to_string())])
+    }
+
+    fn tempest_conf(&self, folder: &Path) -> String {
+        format!(
+            include_str!("tempest.conf"),
+            folder = folder.display(),
+            keystone = self.servers.ports().keystone,
+            password = ADMIN_PASSWORD,
+            backends = BACKENDS.join(","),
+        )
+    }
+
+    fn clouds(&self) -> String {
+        let cloud = |name: &str, user: &str, password: &str, scope: &str| {
+            format!(
+                "  {name}:\n    auth: {{auth_url: 'http://127.0.0.1:{port}/v3', username: {user}, password: {password}, \
+                 user_domain_id: default, {scope}}}\n    region_name: RegionOne\n    identity_api_version: '3'\n    \
+                 block_storage_api_version: '3'\n    volume_api_version: '3'\n",
+                port = self.servers.ports().keystone,
+            )
+        };
+        let project = |name: &str| format!("project_name: {name}, project_domain_id: default");
+        [
+            "clouds:\n".to_owned(),
+            cloud("devstack-admin", "admin", ADMIN_PASSWORD, &project("admin")),
+            cloud("devstack", "demo", "demo", &project("demo")),
+            cloud("devstack-alt", "demo2", "demo", &project("demo2")),
+            cloud("devstack-system-admin", "admin", ADMIN_PASSWORD, "system_scope: all"),
+        ]
+        .concat()
+    }
+}
+
+/// Where everything of the last run is found.
+pub(crate) fn folder(target: &Path) -> PathBuf {
+    target.join("conformance")
+}
