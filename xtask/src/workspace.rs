@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// Folders that hold nothing written by people.
+/// What holds nothing written by people.
 const NOT_OURS: &[&str] = &[".git", "target", "generated", "node_modules", "__pycache__"];
 
 /// The folder of the root Cargo.toml.
@@ -27,7 +27,11 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Resu
         let entry = entry?;
         let kind = entry.file_type()?;
         let path = folder.join(entry.file_name());
-        if kind.is_dir() && !NOT_OURS.iter().any(|name| entry.file_name() == *name) {
+        // In a worktree .git is a file.
+        if NOT_OURS.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
+        if kind.is_dir() {
             collect(root, &path, found)?;
         } else if kind.is_file() {
             found.push(path);

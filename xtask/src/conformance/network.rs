@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// A head longer than this is no request of Tempest's.
 const HEAD_MAX: usize = 16 << 10;
@@ -17,14 +17,16 @@ const BODY: &str = r#"{"security_groups": []}"#;
 #[derive(Debug)]
 pub(crate) struct Stub {
     port: u16,
-    serving: JoinHandle<()>,
+    _serving: JoinSet<()>,
 }
 
 impl Stub {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listen for network requests")?;
         let port = listener.local_addr()?.port();
-        Ok(Self { port, serving: tokio::spawn(serve(listener)) })
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(listener));
+        Ok(Self { port, _serving: serving })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -32,16 +34,12 @@ impl Stub {
     }
 }
 
-impl Drop for Stub {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
 async fn serve(listener: TcpListener) {
+    let mut callers = JoinSet::new();
     while let Ok((caller, _)) = listener.accept().await {
+        while callers.try_join_next().is_some() {}
         // A caller who goes away in the middle harms nobody.
-        tokio::spawn(async move { tokio::time::timeout(PATIENCE, answer(caller)).await });
+        callers.spawn(tokio::time::timeout(PATIENCE, answer(caller)));
     }
 }
 

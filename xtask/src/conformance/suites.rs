@@ -89,7 +89,10 @@ impl Ground<'_> {
         let took = started.elapsed();
         let mut rows = Vec::new();
         for prefix in suite.rows() {
-            let own = tests.extract_if(.., |test| test.name.contains(prefix)).collect();
+            let own: Vec<_> = tests.extract_if(.., |test| test.name.contains(prefix)).collect();
+            if own.is_empty() {
+                continue;
+            }
             let left_out = if regex.is_none() { lists.left_out(prefix) } else { Default::default() };
             rows.push(Row { suite: (*prefix).to_owned(), tests: own, left_out, took });
         }
