@@ -43,6 +43,12 @@ impl Conn {
         self.name
     }
 
+    /// What ends a SELECT whose row nobody else shall lock until the transaction ends. Only for what no compare-and-set can
+    /// guard: rows of another table that refer to this one. SQLite has but one writer at a time.
+    pub(crate) const fn row_lock(&self) -> &'static str {
+        if self.is_postgres() { " FOR UPDATE" } else { "" }
+    }
+
     pub(crate) const fn is_postgres(&self) -> bool {
         matches!(self.inner, Inner::Postgres(_) | Inner::PostgresTransaction(_))
     }

@@ -100,19 +100,20 @@ pub(crate) async fn what_can_never_be_placed_fails_without_a_worker(ground: Grou
 
 pub(crate) async fn a_volume_that_no_pool_could_hold_fails_once_a_pool_is_known(ground: Ground) {
     let rig = ground.start();
-    let draft = domain::volume::Volume { pool: None, size_gb: 90_000, ..rows::volume(VolumeStatus::Creating) };
-    let volume = domain::volume::Volume { id: domain::VolumeId::random(), ..draft };
+    // Nobody could be charged for it: the limits are smaller than any pool it would not fit in.
+    let volume = rows::volume_of_default_type(&rig.database).await;
+    let huge = domain::volume::Volume { pool: None, size_gb: 90_000, status: VolumeStatus::Creating, ..volume };
     let mut tx = rig.database.begin("volume").await.expect("a transaction");
-    db::volumes::insert(&mut tx, &volume).await.expect("inserted");
+    db::volumes::insert(&mut tx, &huge).await.expect("inserted");
     tx.commit().await.expect("committed");
     let usage = rows::usage(&rig.database).await;
-    let id = rig.enqueue(Subject::VolumeCreate { volume_id: volume.id }).await;
+    let id = rig.enqueue(Subject::VolumeCreate { volume_id: huge.id }).await;
     assert_eq!(rig.job(id).await.state, JobState::Queued);
     let _worker = rig.worker().await;
     let job = rig.wait_for_state(id, JobState::Failed).await;
     let reason = job.error.unwrap_or_default();
     assert!(reason.contains("90000 GiB") && reason.contains("1024 GiB"), "{reason}");
-    assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::Error);
+    assert_eq!(rig.volume(huge.id).await.status, VolumeStatus::Error);
     assert_eq!(rows::usage(&rig.database).await, usage, "charged until it is deleted");
 }
 

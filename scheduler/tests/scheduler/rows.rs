@@ -88,10 +88,17 @@ pub(crate) fn backup(of: &Volume, status: BackupStatus) -> Backup {
     }
 }
 
+/// A draft that the database would take.
+pub(crate) async fn volume_of_default_type(database: &Database) -> Volume {
+    let mut conn = database.read().await.expect("a connection");
+    let kind = db::types::find(&mut conn, &db::Scope::All, db::types::DEFAULT_NAME).await;
+    let kind = kind.expect("read").expect("a type");
+    Volume { volume_type_id: kind.id, ..volume(VolumeStatus::Available) }
+}
+
 pub(crate) async fn put_volume(database: &Database, mut volume: Volume) -> Volume {
+    volume.volume_type_id = volume_of_default_type(database).await.volume_type_id;
     let mut tx = database.begin("test volume").await.expect("a transaction");
-    let kind = db::types::find(&mut tx, &db::Scope::All, db::types::DEFAULT_NAME).await.expect("read").expect("a type");
-    volume.volume_type_id = kind.id;
     charge(&mut tx, &[(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)]).await;
     volumes::insert(&mut tx, &volume).await.expect("inserted");
     tx.commit().await.expect("committed");

@@ -155,8 +155,8 @@ pub async fn delete(conn: &mut Conn, id: &str) -> Result<()> {
 
 /// Whether there are volumes of the type, and until the transaction ends the answer stays: new ones wait.
 pub async fn is_in_use(conn: &mut Conn, id: &str) -> Result<bool> {
-    // A volume's row locks its type's against this, by the foreign key. SQLite has but one writer at a time.
-    let lock = if conn.is_postgres() { " FOR UPDATE" } else { "" };
+    // A volume's row locks its type's against this, by the foreign key.
+    let lock = conn.row_lock();
     sql(format!("SELECT id FROM volume_types WHERE id = $1{lock}")).bind(id).fetch_optional(conn).await?;
     let volume = sql("SELECT id FROM volumes WHERE volume_type_id = $1 LIMIT 1").bind(id).fetch_optional(conn).await?;
     Ok(volume.is_some())

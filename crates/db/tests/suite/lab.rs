@@ -31,6 +31,20 @@ impl Lab {
         Self { database, config }
     }
 
+    /// Where a database is that nobody has migrated: another file, or the lab's own database without its tables.
+    pub(crate) async fn emptied(&self) -> Config {
+        let Config { connection, max_pool_size } = self.config.clone();
+        if connection.starts_with("sqlite:") {
+            return Config { connection: format!("{connection}.empty"), max_pool_size };
+        }
+        self.commit(async |conn| {
+            sql("DROP SCHEMA public CASCADE").execute(conn).await?;
+            sql("CREATE SCHEMA public").execute(conn).await
+        })
+        .await;
+        self.config.clone()
+    }
+
     pub(crate) async fn read(&self) -> Conn {
         self.database.read().await.expect("read")
     }
