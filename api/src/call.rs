@@ -195,6 +195,11 @@ impl Answer {
         Self::new(StatusCode::ACCEPTED, None)
     }
 
+    /// 204: it is done, and there is nothing to say of it.
+    pub(crate) const fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, None)
+    }
+
     /// 412: the caller's copy is stale.
     pub(crate) const fn precondition_failed() -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, None)

@@ -16,6 +16,8 @@ pub(crate) const MIN: Microversion = v3(0);
 pub(crate) const MAX: Microversion = v3(71);
 
 pub(crate) const STRICT_BOOTABLE_FILTER: Microversion = v3(2);
+pub(crate) const MESSAGES: Microversion = v3(3);
+pub(crate) const MESSAGES_PAGING: Microversion = v3(5);
 pub(crate) const SERVICE_CLUSTER: Microversion = v3(7);
 pub(crate) const MANAGEABLE: Microversion = v3(8);
 pub(crate) const BACKUP_UPDATE: Microversion = v3(9);

@@ -9,7 +9,8 @@ use axum::routing::{get, post, put};
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    backups, extensions, group_types, jobs, limits, pools, quotas, services, snapshots, types, versions, volumes, zones,
+    backups, extensions, group_types, jobs, limits, messages, pools, quotas, services, snapshots, types, versions,
+    volumes, zones,
 };
 use crate::pipeline::{check_version, enclose, identify};
 
@@ -61,6 +62,8 @@ fn versioned() -> Router<Arc<App>> {
         .route("/group_types/{id}", get(group_types::show).put(group_types::update).delete(group_types::delete))
         .route("/group_types/{id}/group_specs", get(group_types::specs::list).post(group_types::specs::merge))
         .route("/group_types/{id}/group_specs/{key}", get(group_types::specs::show).put(group_types::specs::set).delete(group_types::specs::delete))
+        .route("/messages", get(messages::list))
+        .route("/messages/{id}", get(messages::show).delete(messages::delete))
         .route("/os-services", get(services::list))
         .route("/os-services/{verb}", put(services::switch))
         .route("/os-availability-zone", get(zones::list))

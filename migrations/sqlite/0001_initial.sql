@@ -187,6 +187,25 @@ CREATE TABLE resource_metadata (
 INSERT INTO resource_metadata (resource_id, key, value)
 VALUES ('7a1f0c52-93d4-4e0b-8a46-c5b8e2f19d37', 'consistent_group_snapshot_enabled', '<is> True');
 
+-- What a project is told of acts that failed after they had been accepted.
+CREATE TABLE messages (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    resource_type TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    action_id TEXT NOT NULL,
+    detail_id TEXT NOT NULL,
+    message_level TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX messages_by_project ON messages (project_id, created_at, id);
+CREATE INDEX messages_by_age ON messages (created_at, id);
+CREATE INDEX messages_by_resource ON messages (resource_id);
+CREATE INDEX messages_by_expiry ON messages (expires_at);
+
 -- A project's own limits; without a row the configured default holds. -1 is unlimited.
 CREATE TABLE quotas (
     project_id TEXT NOT NULL,

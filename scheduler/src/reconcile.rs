@@ -3,6 +3,7 @@
 //! A reconciler takes no input, is idempotent, and is itself the retry: it logs what went wrong and runs again.
 
 mod leases;
+mod messages;
 mod services;
 mod stuck;
 mod workers;
@@ -21,6 +22,7 @@ use crate::core::Core;
 
 const STUCK_PERIOD: Duration = Duration::from_secs(15);
 const WORKERS_PERIOD: Duration = Duration::from_secs(60);
+const MESSAGES_PERIOD: Duration = Duration::from_secs(60);
 const SERVICES_PERIOD: Duration = Duration::from_secs(10);
 /// Pauses while the database is away, besides the period.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -30,10 +32,11 @@ type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
 
 pub(crate) fn spawn(core: &Arc<Core>, shutdown: &CancellationToken) {
     let leases_period = Duration::from_millis(core.config.tick_ms);
-    let all: [(&'static str, Duration, Reconcile); 4] = [
+    let all: [(&'static str, Duration, Reconcile); 5] = [
         ("ended leases", leases_period, |core, now| Box::pin(leases::reconcile(core, now))),
         ("stuck resources", STUCK_PERIOD, |core, now| Box::pin(stuck::reconcile(core, now))),
         ("dead workers", WORKERS_PERIOD, |core, now| Box::pin(workers::reconcile(core, now))),
+        ("expired messages", MESSAGES_PERIOD, |core, now| Box::pin(messages::reconcile(core, now))),
         ("own service row", SERVICES_PERIOD, |core, now| Box::pin(services::reconcile(core, now))),
     ];
     for (name, period, reconcile) in all {

@@ -10,8 +10,9 @@ mod snapshot;
 mod volume;
 
 use db::jobs::Requeue;
-use db::{Conn, checkpoints, jobs};
-use domain::job::{self, Ending, Job, JobEvent};
+use db::{Conn, checkpoints, jobs, messages};
+use domain::job::{self, Ending, Job, JobEvent, JobState};
+use domain::message::{Cause, Message, of_failure};
 use domain::settle::settle;
 use domain::{Kind, Result, Timestamp};
 use format::VolumeMeta;
@@ -46,6 +47,20 @@ pub(crate) async fn end(
     report: &Report,
     now: Timestamp,
 ) -> Result<bool> {
+    // Who ends a job for good that no worker has found no worker for it.
+    let cause = if job.state == JobState::Queued { Cause::NoPlace } else { Cause::Worker };
+    end_because(conn, job, ending, reason, report, cause, now).await
+}
+
+async fn end_because(
+    conn: &mut Conn,
+    job: &Job,
+    ending: Ending,
+    reason: Option<&str>,
+    report: &Report,
+    cause: Cause,
+    now: Timestamp,
+) -> Result<bool> {
     if !jobs::finish(conn, job.id, job.generation, ending, reason, now).await? {
         return Ok(false);
     }
@@ -55,6 +70,9 @@ pub(crate) async fn end(
     snapshot::apply(conn, &end, effects.snapshot).await?;
     volume::apply(conn, &end, effects.volume).await?;
     checkpoints::delete(conn, job.id).await?;
+    if ending == Ending::Failed {
+        tell(conn, job, cause, now).await?;
+    }
     match ending {
         Ending::Succeeded => tracing::info!(job_id = %job.id, kind = %job.kind, "job succeeded"),
         Ending::Failed => tracing::warn!(job_id = %job.id, kind = %job.kind, reason, "job failed"),
@@ -63,12 +81,40 @@ pub(crate) async fn end(
     Ok(true)
 }
 
-/// Queues the job again or ends it, by what went wrong and how often that happened.
+/// The message to the project that the job was for.
+async fn tell(conn: &mut Conn, job: &Job, cause: Cause, now: Timestamp) -> Result<()> {
+    let Some((about, action, detail)) = of_failure(&job.subject, cause) else { return Ok(()) };
+    let message = Message::error(&job.project_id, job.request_id.as_deref(), about, (action, detail), now);
+    messages::insert(conn, &message).await
+}
+
+/// A worker could not do the job: queues it again or ends it, by what went wrong and how often that happened.
 pub(crate) async fn failed(conn: &mut Conn, job: &Job, kind: Kind, reason: &str, now: Timestamp) -> Result<Fate> {
+    again_or_end(conn, job, kind, reason, Cause::Worker, now).await
+}
+
+/// The worker that ran the job was lost: as [`failed`], with what may pass.
+pub(crate) async fn lost(conn: &mut Conn, job: &Job, reason: &str, now: Timestamp) -> Result<Fate> {
+    again_or_end(conn, job, Kind::Unavailable, reason, Cause::WorkerLost, now).await
+}
+
+/// What the job is about is gone or was moved on before a worker could begin.
+pub(crate) async fn impossible(conn: &mut Conn, job: &Job, kind: Kind, reason: &str, now: Timestamp) -> Result<Fate> {
+    again_or_end(conn, job, kind, reason, Cause::WrongStatus, now).await
+}
+
+async fn again_or_end(
+    conn: &mut Conn,
+    job: &Job,
+    kind: Kind,
+    reason: &str,
+    cause: Cause,
+    now: Timestamp,
+) -> Result<Fate> {
     let failures = job.failures + 1;
     let done = match job::after_failure(kind, failures) {
         JobEvent::Finish(ending) => {
-            let ended = end(conn, job, ending, Some(reason), &Report::default(), now).await?;
+            let ended = end_because(conn, job, ending, Some(reason), &Report::default(), cause, now).await?;
             return Ok(if ended { Fate::Ended } else { Fate::Stale });
         }
         _ => {

@@ -6,6 +6,7 @@ pub(crate) mod extensions;
 pub(crate) mod group_types;
 pub(crate) mod jobs;
 pub(crate) mod limits;
+pub(crate) mod messages;
 mod metadata;
 pub(crate) mod pools;
 pub(crate) mod quotas;

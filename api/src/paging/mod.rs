@@ -5,7 +5,7 @@ mod noun;
 mod parameters;
 mod sort;
 
-pub(crate) use noun::{BACKUPS, GROUP_TYPES, Noun, SNAPSHOTS, VOLUMES};
+pub(crate) use noun::{BACKUPS, GROUP_TYPES, MESSAGES, Noun, SNAPSHOTS, VOLUMES};
 pub(crate) use parameters::{Parameters, boolean};
 
 use db::{Filter, ListQuery, Scope};
@@ -36,6 +36,21 @@ impl Page {
         let with_count = with_count(call)?;
         let filters = filter::read(call, noun, all_tenants)?;
         Ok(Self { query: ListQuery { filters, ..page.query }, with_count })
+    }
+
+    /// As [`Self::read`], for nouns of which an administrator sees every project's without asking for it.
+    pub(crate) fn read_visible(call: &Call, noun: &Noun) -> Result<Self, Fault> {
+        let page = Self::of(call, noun, call.caller.scope(), Vec::new())?;
+        let filters = filter::read(call, noun, true)?;
+        Ok(Self { query: ListQuery { filters, ..page.query }, with_count: false })
+    }
+
+    /// All that the caller sees, newest first, whatever the parameters say: a list from before its noun could be paged.
+    pub(crate) fn unpaged(call: &Call) -> Self {
+        let limit = i64::from(call.app.config.osapi_max_limit);
+        let scope = call.caller.scope();
+        let query = ListQuery { scope, filters: Vec::new(), sort: Vec::new(), marker: None, limit, offset: 0 };
+        Self { query, with_count: false }
     }
 
     /// A page of things that belong to no project, such as types, under conditions that the caller knows.

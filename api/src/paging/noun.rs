@@ -172,6 +172,29 @@ pub(crate) const SNAPSHOTS: Noun = Noun {
     metadata_since: microversion::SNAPSHOT_METADATA_FILTER,
 };
 
+pub(crate) const MESSAGES: Noun = Noun {
+    collection: "messages",
+    links: "messages_links",
+    columns: &[
+        text("id"),
+        text("project_id"),
+        text("request_id"),
+        text("resource_type"),
+        column("resource_uuid", ColumnKind::Text("resource_id")),
+        text("event_id"),
+        text("action_id"),
+        text("detail_id"),
+        text("message_level"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("expires_at", ColumnKind::Time("expires_at")),
+        column("guaranteed_until", ColumnKind::Time("expires_at")),
+    ],
+    filters: &["resource_uuid", "resource_type", "event_id", "request_id", "message_level"],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
 /// Filtered by `is_public` alone, which the handler reads itself.
 pub(crate) const GROUP_TYPES: Noun = Noun {
     collection: "group_types",
@@ -200,6 +223,7 @@ mod tests {
             (&BACKUPS, db::backups::COLUMNS),
             (&VOLUMES, db::volumes::COLUMNS),
             (&SNAPSHOTS, db::snapshots::COLUMNS),
+            (&MESSAGES, db::messages::COLUMNS),
             (&GROUP_TYPES, db::group_types::COLUMNS),
         ] {
             for column in noun.columns.iter().filter_map(|column| column.kind.sortable()) {

@@ -4,6 +4,7 @@ use db::{Conn, Scope, backups, jobs, quotas, snapshots, volumes};
 use domain::backup::BackupStatus;
 use domain::ids::WorkerId;
 use domain::job::{Ending, Job, JobKind, Subject};
+use domain::message::{Cause, Message, of_failure};
 use domain::quota::Resource;
 use domain::settle::{BackupEffect, SnapshotEffect, VolumeEffect, settle};
 use domain::snapshot::SnapshotStatus;
@@ -29,6 +30,11 @@ impl World {
         let Some(generation) = assigned else { return Ok(false) };
         jobs::claim(&mut tx, job.id, generation, worker, lease, now).await?;
         assert!(jobs::finish(&mut tx, job.id, generation, ending, None, now).await?);
+        if let (Ending::Failed, Some((about, action, detail))) = (ending, of_failure(&job.subject, Cause::Worker)) {
+            let request_id = job.request_id.as_deref();
+            let message = Message::error(&job.project_id, request_id, about, (action, detail), now);
+            db::messages::insert(&mut tx, &message).await?;
+        }
         let effects = settle(&job.subject, ending);
         if let Some(id) = job.subject.backup_id() {
             settle_backup(&mut tx, job, id, effects.backup, now).await?;

@@ -20,6 +20,7 @@ pub mod backups;
 pub mod checkpoints;
 pub mod group_types;
 pub mod jobs;
+pub mod messages;
 pub mod metadata;
 pub mod outbox;
 pub mod qos_specs;

@@ -116,7 +116,7 @@ impl Column {
             return Err(Error::internal(format!("{} has no column {name} to filter or sort by.", table.name)));
         };
         let (kind, nullable) = match name {
-            "created_at" | "data_timestamp" | "size_gb" | "object_count" => (Kind::Integer, false),
+            "created_at" | "expires_at" | "data_timestamp" | "size_gb" | "object_count" => (Kind::Integer, false),
             "updated_at" => (Kind::Integer, true),
             "bootable" | "is_public" => (Kind::Truth, false),
             "id" | "status" | "project_id" | "user_id" | "volume_id" | "volume_type_id" | "attach_status" => {

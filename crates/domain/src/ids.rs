@@ -57,6 +57,8 @@ typed_uuid! {
     BackupId
     AttachmentId
     GroupTypeId
+    MessageId
+    TransferId
     JobId
     /// One life of one worker process: a restarted worker registers as a new one.
     WorkerId

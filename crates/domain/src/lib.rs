@@ -9,6 +9,7 @@ pub mod group_type;
 pub mod ids;
 pub mod job;
 pub mod lineage;
+pub mod message;
 pub mod placement;
 pub mod quota;
 pub mod settle;

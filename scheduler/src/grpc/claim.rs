@@ -37,7 +37,7 @@ pub(super) async fn claim(core: &Core, request: &ClaimRequest) -> Result<ClaimRe
 /// What the job is about is gone or was moved on: it ends here, and the worker forgets the hint.
 async fn impossible(conn: &mut db::Conn, job: &Job, error: &Error, now: Timestamp) -> Result<()> {
     tracing::warn!(kind = %job.kind, error = %Chain(error), "claimed job cannot be done");
-    settle::failed(conn, job, error.kind(), error.message(), now).await.map(drop)
+    settle::impossible(conn, job, error.kind(), error.message(), now).await.map(drop)
 }
 
 const fn stale() -> ClaimResponse {

@@ -2,7 +2,7 @@
 
 use db::{Conn, jobs};
 use domain::job::{Job, JobState};
-use domain::{Kind, Result, Timestamp};
+use domain::{Result, Timestamp};
 
 use crate::core::Core;
 use crate::settle;
@@ -47,5 +47,5 @@ async fn decide(conn: &mut Conn, job: &Job, now: Timestamp) -> Result<()> {
         // It came further than any attempt before: a fleet that is restarted often must not end a long transfer.
         return settle::requeue(conn, job, &reason, now.plus_secs(LOST_RETRY_SECS), now).await.map(drop);
     }
-    settle::failed(conn, job, Kind::Unavailable, &reason, now).await.map(drop)
+    settle::lost(conn, job, &reason, now).await.map(drop)
 }

@@ -180,6 +180,7 @@ pub(crate) async fn a_passing_failure_is_tried_again_a_lasting_one_is_told(groun
     let statuses = (row.status, row.previous_status);
     assert_eq!(statuses, (VolumeStatus::Available, Some(VolumeStatus::ErrorBackingUp)));
     assert_eq!(rig.job(id).await.state, JobState::Failed);
+    assert_eq!(rig.told().await, ["VOLUME_VOLUME_BACKUP_013_020"], "told once");
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 1, 2], "a failed backup counts until it is deleted");
 }
 

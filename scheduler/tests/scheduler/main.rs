@@ -57,6 +57,7 @@ cases! {
         a_hint_that_makes_no_sense_is_dead;
     reconciling:
         what_nobody_works_on_is_reset_what_waits_is_not
+        messages_go_when_their_time_is_over
         services_show_the_scheduler_and_what_workers_are;
     settling:
         a_finished_backup_is_available_and_its_volume_back

@@ -96,6 +96,7 @@ pub(crate) async fn what_can_never_be_placed_fails_without_a_worker(ground: Grou
     assert!(job.error.is_some_and(|reason| reason.contains("never placed")));
     assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::ErrorExtending);
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0], "the growth was given back");
+    assert_eq!(rig.told().await, ["VOLUME_VOLUME_007_003"]);
 }
 
 pub(crate) async fn a_volume_that_no_pool_could_hold_fails_once_a_pool_is_known(ground: Ground) {
@@ -114,6 +115,7 @@ pub(crate) async fn a_volume_that_no_pool_could_hold_fails_once_a_pool_is_known(
     let reason = job.error.unwrap_or_default();
     assert!(reason.contains("90000 GiB") && reason.contains("1024 GiB"), "{reason}");
     assert_eq!(rig.volume(huge.id).await.status, VolumeStatus::Error);
+    assert_eq!(rig.told().await, ["VOLUME_VOLUME_001_003"]);
     assert_eq!(rows::usage(&rig.database).await, usage, "charged until it is deleted");
 }
 
@@ -127,6 +129,7 @@ pub(crate) async fn a_backup_in_the_wrong_status_is_refused_at_the_claim(ground:
     assert!(worker.claim(&hint).await.is_none());
     assert_eq!(rig.job(id).await.state, JobState::Failed);
     assert_eq!(rig.backup(backup.id).await.status, BackupStatus::Error, "left as it was");
+    assert_eq!(rig.told().await, ["VOLUME_VOLUME_BACKUP_013_017"]);
     assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::Available, "no volume stays backing-up");
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
+use domain::message::{About, Action, Detail, Message, TTL_SECS};
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
+use domain::{Timestamp, VolumeId};
 
 use crate::rig::Ground;
 use crate::rows;
@@ -45,6 +46,22 @@ pub(crate) async fn what_nobody_works_on_is_reset_what_waits_is_not(ground: Grou
     assert_eq!(rig.volume(fresh.id).await.status, VolumeStatus::Creating);
     assert_eq!(rig.volume(waiting.id).await.status, VolumeStatus::Deleting);
     assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::Deleting);
+}
+
+pub(crate) async fn messages_go_when_their_time_is_over(ground: Ground) {
+    let now = Timestamp::now();
+    let about = About::Volume(VolumeId::random());
+    let told =
+        |now| Message::error(rows::PROJECT, None, about, (Action::ExtendVolume, Detail::DriverFailedExtend), now);
+    let (old, new) = (told(now.minus_secs(TTL_SECS + 1)), told(now));
+    let mut tx = ground.database.begin("messages").await.expect("a transaction");
+    db::messages::insert(&mut tx, &old).await.expect("inserted");
+    db::messages::insert(&mut tx, &new).await.expect("inserted");
+    tx.commit().await.expect("committed");
+
+    let rig = ground.start();
+    eventually(async || rig.told().await.len() == 1).await;
+    db::messages::get(&mut rig.read().await, &db::Scope::All, &new.id.to_string()).await.expect("the newer one stays");
 }
 
 pub(crate) async fn services_show_the_scheduler_and_what_workers_are(ground: Ground) {

@@ -142,6 +142,20 @@ impl Rig {
         db::backups::get(&mut self.read().await, &Scope::All, &id.to_string()).await.expect("a backup")
     }
 
+    /// The events that the users were told of, the newest first.
+    pub(crate) async fn told(&self) -> Vec<String> {
+        let query = db::ListQuery {
+            scope: Scope::All,
+            filters: Vec::new(),
+            sort: Vec::new(),
+            marker: None,
+            limit: 100,
+            offset: 0,
+        };
+        let messages = db::messages::list(&mut self.read().await, &query).await.expect("read");
+        messages.into_iter().map(|message| message.event_id).collect()
+    }
+
     pub(crate) async fn volume_is_gone(&self, id: VolumeId) -> bool {
         let row = db::volumes::get(&mut self.read().await, &Scope::All, &id.to_string()).await;
         row.is_err_and(|error| error.kind() == Kind::NotFound)

@@ -219,4 +219,5 @@ pub(crate) async fn a_failed_restore_spoils_the_target_not_the_backup(ground: Gr
     assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::ErrorRestoring);
     let row = rig.backup(backup.id).await;
     assert_eq!((row.status, row.fail_reason.as_deref()), (BackupStatus::Available, Some("object p-00001 is damaged")));
+    assert_eq!(rig.told().await, ["VOLUME_VOLUME_BACKUP_015_026"]);
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod jobs;
 mod lab;
 mod lists;
+mod messages;
 mod outbox;
 mod quotas;
 mod rows;
@@ -75,6 +76,9 @@ on_both! {
         filters_select
         markers_are_checked
         wrong_columns_are_errors
+    }
+    messages {
+        messages_come_back_and_go_in_their_time
     }
     outbox {
         two_relays_share_the_rows
