@@ -119,7 +119,7 @@ impl From<Error> for Fault {
 }
 
 /// Cinder's name of a fault; what has none is a `computeFault`.
-const fn name(status: StatusCode) -> &'static str {
+pub(crate) const fn name(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "badRequest",
         StatusCode::UNAUTHORIZED => "unauthorized",

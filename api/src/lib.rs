@@ -14,6 +14,7 @@ mod error;
 mod handlers;
 mod links;
 mod microversion;
+mod openapi;
 mod paging;
 mod pipeline;
 mod policy;

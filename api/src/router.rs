@@ -1,27 +1,31 @@
-//! Every route. Each stands under `/v3` and under `/v3/{project_id}` (contract §1.1).
+//! Every route, with what `/openapi.json` says of it. Those that need a token stand under `/v3` and under
+//! `/v3/{project_id}` (contract §1.1).
+//!
+//! A line is a method of a path: its handler, the status of success and a sentence; then, where it has them, the
+//! microversion it came with, the shape of its body, the list it reads, and statuses that are not usual.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
 
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    backups, extensions, group_types, jobs, limits, messages, pools, quotas, services, snapshots, types, versions,
-    volumes, zones,
+    backups, extensions, group_types, jobs, limits, messages, metadata, pools, quotas, services, snapshots, types,
+    versions, volumes, zones,
 };
+use crate::microversion;
+use crate::openapi::{self, Needs, Routes, accepted, ok, status};
+use crate::paging;
 use crate::pipeline::{check_version, enclose, identify};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let versioned = versioned().route_layer(from_fn_with_state(Arc::clone(&app), identify));
-    let routes = Router::new()
-        .route("/", get(versions::list))
-        .route("/v3/", get(versions::show))
+    let [open, discovery, versioned] = described().map(Routes::into_router);
+    let versioned = versioned.route_layer(from_fn_with_state(Arc::clone(&app), identify));
+    let routes = discovery
         .route_layer(from_fn(check_version))
-        .route("/v3", get(versions::redirect))
-        .route("/healthcheck", get(versions::health))
+        .merge(open)
         .nest("/v3", versioned.clone())
         .nest("/v3/{project_id}", versioned)
         .fallback(page_not_found)
@@ -31,47 +35,106 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new().fallback_service(routes).layer(from_fn(enclose))
 }
 
+pub(crate) fn described() -> [Routes; 3] {
+    let open = Routes::new("", Needs::Nothing)
+        .get("/v3", versions::redirect, status(302, "Leads to /v3/"))
+        .get("/healthcheck", versions::health, ok("Answers OK while the api serves"))
+        .get("/openapi.json", openapi::show, ok("Answers this document"))
+        .get("/docs", openapi::page, ok("Shows this document to people"));
+    let discovery = Routes::new("", Needs::Version)
+        .get("/", versions::list, status(300, "Lists the versions of the API"))
+        .get("/v3/", versions::show, ok("Shows version 3"));
+    let nouns = [backups, volumes, snapshots, types, operation];
+    let versioned = nouns.into_iter().fold(Routes::new("/v3", Needs::Token), |routes, noun| noun(routes));
+    [open, discovery, versioned]
+}
+
 #[rustfmt::skip]
-fn versioned() -> Router<Arc<App>> {
-    Router::new()
-        .route("/backups", get(backups::list).post(backups::create))
-        .route("/backups/detail", get(backups::detail))
-        .route("/backups/new", get(versions::absent))
-        .route("/backups/{id}", get(backups::show).put(backups::update).delete(backups::delete))
-        .route("/backups/{id}/edit", get(versions::absent))
-        .route("/backups/{id}/restore", post(backups::restore))
-        .route("/backups/{id}/action", post(backups::action))
-        .route("/volumes", get(volumes::list).post(volumes::create))
-        .route("/volumes/detail", get(volumes::detail))
-        .route("/volumes/summary", get(volumes::summary))
-        .route("/volumes/{id}", get(volumes::show).put(volumes::update).delete(volumes::delete))
-        .route("/volumes/{id}/action", post(volumes::action))
-        .route("/volumes/{id}/metadata", get(volumes::metadata::list).post(volumes::metadata::merge).put(volumes::metadata::replace))
-        .route("/volumes/{id}/metadata/{key}", get(volumes::metadata::show).put(volumes::metadata::set).delete(volumes::metadata::delete))
-        .route("/os-volume-manage", post(volumes::manage))
-        .route("/manageable_volumes", post(volumes::manage_newer))
-        .route("/snapshots", get(snapshots::list).post(snapshots::create))
-        .route("/snapshots/detail", get(snapshots::detail))
-        .route("/snapshots/{id}", get(snapshots::show).put(snapshots::update).delete(snapshots::delete))
-        .route("/snapshots/{id}/action", post(snapshots::action))
-        .route("/snapshots/{id}/metadata", get(snapshots::metadata::list).post(snapshots::metadata::merge).put(snapshots::metadata::replace))
-        .route("/snapshots/{id}/metadata/{key}", get(snapshots::metadata::show).put(snapshots::metadata::set).delete(snapshots::metadata::delete))
-        .route("/types", get(types::list))
-        .route("/types/{id}", get(types::show))
-        .route("/group_types", get(group_types::list).post(group_types::create))
-        .route("/group_types/{id}", get(group_types::show).put(group_types::update).delete(group_types::delete))
-        .route("/group_types/{id}/group_specs", get(group_types::specs::list).post(group_types::specs::merge))
-        .route("/group_types/{id}/group_specs/{key}", get(group_types::specs::show).put(group_types::specs::set).delete(group_types::specs::delete))
-        .route("/messages", get(messages::list))
-        .route("/messages/{id}", get(messages::show).delete(messages::delete))
-        .route("/os-services", get(services::list))
-        .route("/os-services/{verb}", put(services::switch))
-        .route("/os-availability-zone", get(zones::list))
-        .route("/scheduler-stats/get_pools", get(pools::list))
-        .route("/limits", get(limits::show))
-        .route("/os-quota-sets/{id}", get(quotas::show).put(quotas::update))
-        .route("/os-quota-sets/{id}/defaults", get(quotas::defaults))
-        .route("/emberkeep/jobs", get(jobs::list))
-        .route("/extensions", get(extensions::list))
-        .route("/extensions/{id}", get(extensions::show))
+fn backups(routes: Routes) -> Routes {
+    routes
+        .get("/backups", backups::list, ok("Lists backups").lists(&paging::BACKUPS))
+        .post("/backups", backups::create, accepted("Backs up a volume or a snapshot").takes(&backups::create::BODY))
+        .get("/backups/detail", backups::detail, ok("Lists backups with all that is known of them").lists(&paging::BACKUPS))
+        .nothing("/backups/new", versions::absent)
+        .get("/backups/{id}", backups::show, ok("Shows a backup"))
+        .put("/backups/{id}", backups::update, ok("Changes name, description or metadata").since(microversion::BACKUP_UPDATE).takes(&backups::update::BODY))
+        .delete("/backups/{id}", backups::delete, accepted("Deletes a backup"))
+        .nothing("/backups/{id}/edit", versions::absent)
+        .post("/backups/{id}/restore", backups::restore, accepted("Restores to a volume that is there, or to a new one").takes(&backups::restore::BODY))
+        .post("/backups/{id}/action", backups::action, accepted("Does what the body's one key says").does(backups::action::ACTIONS))
+}
+
+#[rustfmt::skip]
+fn volumes(routes: Routes) -> Routes {
+    routes
+        .get("/volumes", volumes::list, ok("Lists volumes").lists(&paging::VOLUMES))
+        .post("/volumes", volumes::create, accepted("Makes a volume").takes(&volumes::create::BODY).takes_since(microversion::STRICT_VOLUMES, &volumes::create::STRICT_BODY))
+        .get("/volumes/detail", volumes::detail, ok("Lists volumes with all that is known of them").lists(&paging::VOLUMES))
+        .get("/volumes/summary", volumes::summary, ok("Counts volumes").since(microversion::VOLUME_SUMMARY).reads(&["all_tenants"]))
+        .get("/volumes/{id}", volumes::show, ok("Shows a volume"))
+        .put("/volumes/{id}", volumes::update, ok("Changes name, description or metadata").takes(&volumes::update::BODY).takes_since(microversion::STRICT_VOLUMES, &volumes::update::STRICT_BODY))
+        .delete("/volumes/{id}", volumes::delete, accepted("Deletes a volume, with its snapshots if asked to").reads(&["cascade", "force"]))
+        .post("/volumes/{id}/action", volumes::action, accepted("Does what the body's one key says").does(volumes::action::ACTIONS))
+        .get("/volumes/{id}/metadata", volumes::metadata::list, ok("Lists a volume's metadata"))
+        .post("/volumes/{id}/metadata", volumes::metadata::merge, ok("Adds to the metadata").takes(&metadata::PAIRS).or(412))
+        .put("/volumes/{id}/metadata", volumes::metadata::replace, ok("Replaces the metadata").takes(&metadata::PAIRS).or(412))
+        .get("/volumes/{id}/metadata/{key}", volumes::metadata::show, ok("Shows one value"))
+        .put("/volumes/{id}/metadata/{key}", volumes::metadata::set, ok("Sets one value").takes(&metadata::ITEM).or(412))
+        .delete("/volumes/{id}/metadata/{key}", volumes::metadata::delete, ok("Takes one value away"))
+        .post("/os-volume-manage", volumes::manage, accepted("Adopts a file or device as a volume").takes(&volumes::manage::BODY))
+        .post("/manageable_volumes", volumes::manage_newer, accepted("Adopts a file or device as a volume").since(microversion::MANAGEABLE).takes(&volumes::manage::BODY))
+}
+
+#[rustfmt::skip]
+fn snapshots(routes: Routes) -> Routes {
+    routes
+        .get("/snapshots", snapshots::list, ok("Lists snapshots").lists(&paging::SNAPSHOTS))
+        .post("/snapshots", snapshots::create, accepted("Takes a snapshot of a volume").takes(&snapshots::create::BODY))
+        .get("/snapshots/detail", snapshots::detail, ok("Lists snapshots with all that is known of them").lists(&paging::SNAPSHOTS))
+        .get("/snapshots/{id}", snapshots::show, ok("Shows a snapshot"))
+        .put("/snapshots/{id}", snapshots::update, ok("Changes name or description").takes(&snapshots::update::BODY))
+        .delete("/snapshots/{id}", snapshots::delete, accepted("Deletes a snapshot"))
+        .post("/snapshots/{id}/action", snapshots::action, accepted("Does what the body's one key says").does(snapshots::action::ACTIONS))
+        .get("/snapshots/{id}/metadata", snapshots::metadata::list, ok("Lists a snapshot's metadata"))
+        .post("/snapshots/{id}/metadata", snapshots::metadata::merge, ok("Adds to the metadata").takes(&metadata::PAIRS))
+        .put("/snapshots/{id}/metadata", snapshots::metadata::replace, ok("Replaces the metadata").takes(&metadata::PAIRS))
+        .get("/snapshots/{id}/metadata/{key}", snapshots::metadata::show, ok("Shows one value"))
+        .put("/snapshots/{id}/metadata/{key}", snapshots::metadata::set, ok("Sets one value").takes(&metadata::ITEM))
+        .delete("/snapshots/{id}/metadata/{key}", snapshots::metadata::delete, ok("Takes one value away"))
+}
+
+#[rustfmt::skip]
+fn types(routes: Routes) -> Routes {
+    routes
+        .get("/types", types::list, ok("Lists volume types").reads(&["is_public"]))
+        .get("/types/{id}", types::show, ok("Shows a volume type"))
+        .get("/group_types", group_types::list, ok("Lists group types").since(microversion::GROUP_TYPE).lists(&paging::GROUP_TYPES).reads(&["is_public"]))
+        .post("/group_types", group_types::create, accepted("Makes a group type").since(microversion::GROUP_TYPE).takes(&group_types::create::BODY))
+        .get("/group_types/{id}", group_types::show, ok("Shows a group type").since(microversion::GROUP_TYPE))
+        .put("/group_types/{id}", group_types::update, ok("Changes a group type").since(microversion::GROUP_TYPE).takes(&group_types::update::BODY))
+        .delete("/group_types/{id}", group_types::delete, accepted("Deletes a group type").since(microversion::GROUP_TYPE))
+        .get("/group_types/{id}/group_specs", group_types::specs::list, ok("Lists a group type's specs").since(microversion::GROUP_TYPE))
+        .post("/group_types/{id}/group_specs", group_types::specs::merge, accepted("Adds to the specs").since(microversion::GROUP_TYPE).takes(&group_types::specs::BODY))
+        .get("/group_types/{id}/group_specs/{key}", group_types::specs::show, ok("Shows one spec").since(microversion::GROUP_TYPE))
+        .put("/group_types/{id}/group_specs/{key}", group_types::specs::set, ok("Sets one spec").since(microversion::GROUP_TYPE).takes_pair())
+        .delete("/group_types/{id}/group_specs/{key}", group_types::specs::delete, accepted("Takes one spec away").since(microversion::GROUP_TYPE))
+}
+
+#[rustfmt::skip]
+fn operation(routes: Routes) -> Routes {
+    routes
+        .get("/os-services", services::list, ok("Lists what runs").reads(&["host", "binary"]))
+        .put("/os-services/{verb}", services::switch, ok("Switches a service on or off").takes(&services::SWITCH).takes(&services::SWITCH_WITH_REASON))
+        .get("/os-availability-zone", zones::list, ok("Lists availability zones"))
+        .get("/scheduler-stats/get_pools", pools::list, ok("Lists pools").reads(&["detail"]))
+        .get("/limits", limits::show, ok("Shows what a project may hold and holds").reads(&["project_id"]))
+        .get("/os-quota-sets/{id}", quotas::show, ok("Shows a project's quota").reads(&["usage"]))
+        .put("/os-quota-sets/{id}", quotas::update, ok("Sets a project's quota").takes(&quotas::BODY))
+        .get("/os-quota-sets/{id}/defaults", quotas::defaults, ok("Shows the quota that projects begin with"))
+        .get("/messages", messages::list, ok("Lists what became of acts after they were accepted").since(microversion::MESSAGES).lists(&paging::MESSAGES))
+        .get("/messages/{id}", messages::show, ok("Shows a message").since(microversion::MESSAGES))
+        .delete("/messages/{id}", messages::delete, status(204, "Deletes a message").since(microversion::MESSAGES))
+        .get("/emberkeep/jobs", jobs::list, ok("Shows what is being done about a resource, and how far it is").reads(&["resource_id"]))
+        .get("/extensions", extensions::list, ok("Lists extensions"))
+        .get("/extensions/{id}", extensions::show, ok("Shows an extension"))
 }

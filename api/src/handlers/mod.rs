@@ -7,7 +7,7 @@ pub(crate) mod group_types;
 pub(crate) mod jobs;
 pub(crate) mod limits;
 pub(crate) mod messages;
-mod metadata;
+pub(crate) mod metadata;
 pub(crate) mod pools;
 pub(crate) mod quotas;
 pub(crate) mod services;

@@ -11,7 +11,7 @@ use crate::schema::{Field, Fields, Object, Rule, python};
 use crate::views::quota::{self, Quota, UNLIMITED, names_of_type};
 
 const QUOTA_SET: Object = Object::open(&[]);
-const BODY: Object = Object::closed(&[Field::required("quota_set", Rule::Object(&QUOTA_SET))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("quota_set", Rule::Object(&QUOTA_SET))]);
 
 /// `GET`, with `?usage=True` also what is in use.
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {

@@ -10,14 +10,14 @@ use crate::schema::{Field, Object, Rule};
 use crate::views::service;
 
 const NAME: Rule = Rule::Text { min: 1, max: 255 };
-const SWITCH: Object = Object::closed(&[
+pub(crate) const SWITCH: Object = Object::closed(&[
     Field::required("host", NAME),
     Field::optional("binary", NAME),
     Field::optional("service", NAME),
     Field::optional("cluster", Rule::TextOrNull { max: 255 }),
 ])
 .any_of(&["binary", "service"]);
-const SWITCH_WITH_REASON: Object = Object::closed(&[
+pub(crate) const SWITCH_WITH_REASON: Object = Object::closed(&[
     Field::required("host", NAME),
     Field::optional("binary", NAME),
     Field::optional("service", NAME),

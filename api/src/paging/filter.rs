@@ -13,7 +13,7 @@ use crate::microversion;
 const FILTERS_MAX: usize = 100;
 
 /// Parameters that are no filters.
-const PAGING: [&str; 7] = ["limit", "offset", "marker", "sort", "sort_key", "sort_dir", "all_tenants"];
+pub(super) const PAGING: [&str; 7] = ["limit", "offset", "marker", "sort", "sort_key", "sort_dir", "all_tenants"];
 
 pub(super) fn read(call: &Call, noun: &Noun, all_tenants: bool) -> Result<Vec<Filter>, Fault> {
     let mut filters = Vec::new();

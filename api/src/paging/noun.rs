@@ -55,6 +55,12 @@ impl Noun {
     pub(super) fn column(&self, word: &str) -> Option<ColumnKind> {
         self.columns.iter().find(|column| column.word == word).map(|column| column.kind)
     }
+
+    /// The parameters of its lists that everybody may use.
+    pub(crate) fn parameters(&self) -> Vec<&'static str> {
+        let paging = super::filter::PAGING.iter().chain(&["with_count"]);
+        paging.chain(self.filters).copied().collect()
+    }
 }
 
 const fn column(word: &'static str, kind: ColumnKind) -> Column {

@@ -8,6 +8,11 @@ pub(super) const TRUE_WORDS: &[&str] = &["True", "TRUE", "true", "1", "ON", "On"
 pub(super) const FALSE_WORDS: &[&str] =
     &["False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f"];
 
+/// All words that say something as a boolean.
+pub(crate) fn boolean_words() -> impl Iterator<Item = &'static str> {
+    TRUE_WORDS.iter().chain(FALSE_WORDS).copied()
+}
+
 /// What a word says as a boolean; `None` when it is none.
 pub(crate) fn boolean_word(word: &str) -> Option<bool> {
     if TRUE_WORDS.contains(&word) {

@@ -7,8 +7,8 @@ mod fields;
 pub(crate) mod python;
 mod rule;
 
-pub(crate) use fields::{Fields, integer};
-pub(crate) use rule::{INTEGER_MAX, Rule};
+pub(crate) use fields::{Fields, boolean_words, integer};
+pub(crate) use rule::{INTEGER_MAX, Rule, TEXT_MAX};
 
 use serde_json::{Map, Value};
 
@@ -34,11 +34,11 @@ pub(crate) enum Others {
 /// One key of an [`Object`].
 #[derive(Debug)]
 pub(crate) struct Field {
-    name: &'static str,
-    rule: Rule,
-    required: bool,
+    pub(crate) name: &'static str,
+    pub(crate) rule: Rule,
+    pub(crate) required: bool,
     /// Before this microversion the key is not known.
-    since: Microversion,
+    pub(crate) since: Microversion,
 }
 
 impl Object {

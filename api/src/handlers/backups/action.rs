@@ -4,11 +4,14 @@ use crate::accept::backups;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::action;
+use crate::openapi::{Action, accepts};
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
 const RESET: Object = Object::closed(&[Field::required("status", Rule::Text { min: 1, max: 255 })]);
 const RESET_BODY: Object = Object::closed(&[Field::required("os-reset_status", Rule::Object(&RESET))]);
+
+pub(crate) const ACTIONS: &[Action] = &[accepts("os-reset_status", &RESET_BODY), Action::bare("os-force_delete")];
 
 pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
     let (name, body) = action::read(&call)?;

@@ -21,7 +21,7 @@ const BACKUP: Object = Object::closed(&[
     Field::optional("metadata", Rule::MetadataOrNull).since(BACKUP_METADATA),
     Field::optional("availability_zone", Rule::TextOrNull { max: 255 }).since(BACKUP_ZONE),
 ]);
-const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
 
 pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;

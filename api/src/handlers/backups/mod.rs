@@ -1,12 +1,12 @@
 //! `/backups` (contract §1.5).
 
-mod action;
-mod create;
+pub(crate) mod action;
+pub(crate) mod create;
 mod delete;
 mod list;
-mod restore;
+pub(crate) mod restore;
 mod show;
-mod update;
+pub(crate) mod update;
 
 pub(crate) use action::action;
 pub(crate) use create::create;

@@ -11,7 +11,7 @@ const RESTORE: Object = Object::closed(&[
     Field::optional("volume_id", Rule::UuidOrNull),
     Field::optional("name", Rule::TextOrNull { max: 255 }),
 ]);
-const BODY: Object = Object::closed(&[Field::required("restore", Rule::Object(&RESTORE))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("restore", Rule::Object(&RESTORE))]);
 
 pub(crate) async fn restore(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;

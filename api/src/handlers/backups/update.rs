@@ -15,7 +15,7 @@ const BACKUP: Object = Object::closed(&[
     Field::optional("description", Rule::Description),
     Field::optional("metadata", Rule::Metadata).since(BACKUP_METADATA),
 ]);
-const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
 
 pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     call.since(BACKUP_UPDATE)?;

@@ -17,7 +17,7 @@ const KIND: Object = Object::closed(&[
     Field::optional("group_specs", Rule::MetadataOrNull),
     Field::optional("is_public", Rule::Boolean),
 ]);
-const BODY: Object = Object::closed(&[Field::required("group_type", Rule::Object(&KIND))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("group_type", Rule::Object(&KIND))]);
 
 pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;

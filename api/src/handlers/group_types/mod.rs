@@ -1,11 +1,11 @@
 //! `/group_types` (contract §1.10). All of it came with 3.11.
 
-mod create;
+pub(crate) mod create;
 mod delete;
 mod list;
 mod show;
 pub(crate) mod specs;
-mod update;
+pub(crate) mod update;
 
 pub(crate) use create::create;
 pub(crate) use delete::delete;

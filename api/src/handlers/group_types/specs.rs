@@ -11,7 +11,7 @@ use crate::microversion::GROUP_TYPE;
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
-const BODY: Object = Object::closed(&[Field::required("group_specs", Rule::Metadata)]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("group_specs", Rule::Metadata)]);
 
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;

@@ -16,7 +16,7 @@ const KIND: Object = Object::closed(&[
     Field::optional("description", Rule::Description),
     Field::optional("is_public", Rule::Boolean),
 ]);
-const BODY: Object = Object::closed(&[Field::required("group_type", Rule::Object(&KIND))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("group_type", Rule::Object(&KIND))]);
 
 pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;

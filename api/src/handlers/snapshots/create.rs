@@ -19,7 +19,7 @@ const SNAPSHOT: Object = Object::closed(&[
     Field::optional("force", Rule::Boolean),
     Field::optional("metadata", Rule::MetadataOrNull),
 ]);
-const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
 
 pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;

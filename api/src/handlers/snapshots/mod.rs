@@ -1,12 +1,12 @@
 //! `/snapshots` (contract §1.7).
 
-mod action;
-mod create;
+pub(crate) mod action;
+pub(crate) mod create;
 mod delete;
 mod list;
 pub(crate) mod metadata;
 mod show;
-mod update;
+pub(crate) mod update;
 
 pub(crate) use action::action;
 pub(crate) use create::create;

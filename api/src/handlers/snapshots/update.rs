@@ -16,7 +16,7 @@ const SNAPSHOT: Object = Object::closed(&[
     Field::optional("display_description", Rule::Description),
 ])
 .any_of(&["name", "description", "display_name", "display_description"]);
-const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
 
 pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;

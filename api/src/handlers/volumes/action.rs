@@ -1,9 +1,25 @@
 //! `POST /volumes/{id}/action` (contract §1.6.5): which action is meant.
 
-use super::actions;
+use super::actions::{self, attaching, extend, flags, reset_status};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::action;
+use crate::openapi::{Action, accepts};
+
+pub(crate) const ACTIONS: &[Action] = &[
+    accepts("os-extend", &extend::BODY),
+    accepts("os-reset_status", &reset_status::BODY),
+    accepts("os-attach", &attaching::ATTACH_BODY),
+    accepts("os-detach", &attaching::DETACH_BODY),
+    Action::bare("os-reserve"),
+    Action::bare("os-unreserve"),
+    Action::bare("os-begin_detaching"),
+    Action::bare("os-roll_detaching"),
+    accepts("os-set_bootable", &flags::BOOTABLE_BODY).at_once(),
+    accepts("os-update_readonly_flag", &flags::READONLY_BODY),
+    Action::bare("os-force_delete"),
+    Action::bare("os-unmanage"),
+];
 
 pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
     let (name, body) = action::read(&call)?;

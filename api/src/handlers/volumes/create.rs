@@ -36,8 +36,9 @@ const STRICT_VOLUME: Object = Object::closed(FIELDS);
 const HINTS: Object = Object::open(&[]);
 
 const HINTS_FIELD: Field = Field::optional("OS-SCH-HNT:scheduler_hints", Rule::ObjectOrNull(&HINTS));
-const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME)), HINTS_FIELD]);
-const STRICT_BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&STRICT_VOLUME)), HINTS_FIELD]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME)), HINTS_FIELD]);
+pub(crate) const STRICT_BODY: Object =
+    Object::closed(&[Field::required("volume", Rule::Object(&STRICT_VOLUME)), HINTS_FIELD]);
 
 pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;

@@ -22,7 +22,7 @@ const VOLUME: Object = Object::closed(&[
     Field::optional("cluster", Rule::TextOrNull { max: 255 }),
     Field::required("ref", Rule::Anything),
 ]);
-const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
 
 /// The longest path that any host takes, in characters.
 const SOURCE_MAX: usize = 4096;

@@ -1,15 +1,15 @@
 //! `/volumes` and the adoption of existing ones (contract §1.6).
 
-mod action;
+pub(crate) mod action;
 mod actions;
-mod create;
+pub(crate) mod create;
 mod delete;
 mod list;
-mod manage;
+pub(crate) mod manage;
 pub(crate) mod metadata;
 mod show;
 mod summary;
-mod update;
+pub(crate) mod update;
 mod whole;
 
 pub(crate) use action::action;

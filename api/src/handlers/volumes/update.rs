@@ -21,8 +21,8 @@ const FIELDS: &[Field] = &[
 const VOLUME: Object = Object::closed(FIELDS);
 const STRICT_VOLUME: Object =
     Object::closed(FIELDS).any_of(&["name", "description", "display_name", "display_description", "metadata"]);
-const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
-const STRICT_BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&STRICT_VOLUME))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
+pub(crate) const STRICT_BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&STRICT_VOLUME))]);
 
 pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;

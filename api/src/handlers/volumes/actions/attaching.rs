@@ -15,10 +15,10 @@ const ATTACH: Object = Object::closed(&[
     Field::optional("mode", Rule::Word(&["rw", "ro"])),
 ])
 .any_of(&["instance_uuid", "host_name"]);
-const ATTACH_BODY: Object = Object::closed(&[Field::required("os-attach", Rule::Object(&ATTACH))]);
+pub(crate) const ATTACH_BODY: Object = Object::closed(&[Field::required("os-attach", Rule::Object(&ATTACH))]);
 
 const DETACH: Object = Object::closed(&[Field::optional("attachment_id", Rule::UuidOrNull)]);
-const DETACH_BODY: Object = Object::closed(&[Field::required("os-detach", Rule::ObjectOrNull(&DETACH))]);
+pub(crate) const DETACH_BODY: Object = Object::closed(&[Field::required("os-detach", Rule::ObjectOrNull(&DETACH))]);
 
 pub(crate) async fn attach(call: &Call, body: &Value) -> Result<Answer, Fault> {
     let fields = ATTACH_BODY.check(body, call.version)?.object("os-attach").ok_or_else(Fault::malformed)?;

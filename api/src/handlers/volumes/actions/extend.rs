@@ -10,7 +10,7 @@ use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
 const EXTEND: Object = Object::closed(&[Field::required("new_size", Rule::Size)]);
-const BODY: Object = Object::closed(&[Field::required("os-extend", Rule::Object(&EXTEND))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("os-extend", Rule::Object(&EXTEND))]);
 
 pub(crate) async fn extend(call: &Call, body: &Value) -> Result<Answer, Fault> {
     let fields = BODY.check(body, call.version)?.object("os-extend").ok_or_else(Fault::malformed)?;

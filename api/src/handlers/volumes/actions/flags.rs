@@ -9,9 +9,10 @@ use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
 const BOOTABLE: Object = Object::closed(&[Field::required("bootable", Rule::Boolean)]);
-const BOOTABLE_BODY: Object = Object::closed(&[Field::required("os-set_bootable", Rule::Object(&BOOTABLE))]);
+pub(crate) const BOOTABLE_BODY: Object = Object::closed(&[Field::required("os-set_bootable", Rule::Object(&BOOTABLE))]);
 const READONLY: Object = Object::closed(&[Field::required("readonly", Rule::Boolean)]);
-const READONLY_BODY: Object = Object::closed(&[Field::required("os-update_readonly_flag", Rule::Object(&READONLY))]);
+pub(crate) const READONLY_BODY: Object =
+    Object::closed(&[Field::required("os-update_readonly_flag", Rule::Object(&READONLY))]);
 
 pub(crate) async fn set_bootable(call: &Call, body: &Value) -> Result<Answer, Fault> {
     let fields = BOOTABLE_BODY.check(body, call.version)?.object("os-set_bootable").ok_or_else(Fault::malformed)?;

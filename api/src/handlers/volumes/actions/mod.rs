@@ -1,10 +1,10 @@
 //! The actions on a volume, one file per group of words.
 
-mod attaching;
+pub(super) mod attaching;
 mod deleting;
-mod extend;
-mod flags;
-mod reset_status;
+pub(super) mod extend;
+pub(super) mod flags;
+pub(super) mod reset_status;
 
 pub(super) use attaching::{attach, begin_detaching, detach, reserve, roll_detaching, unreserve};
 pub(super) use deleting::{force_delete, unmanage};

@@ -14,7 +14,7 @@ const RESET: Object = Object::closed(&[
     Field::optional("attach_status", Rule::TextOrNull { max: 255 }),
     Field::optional("migration_status", Rule::TextOrNull { max: 255 }),
 ]);
-const BODY: Object = Object::closed(&[Field::required("os-reset_status", Rule::ObjectOrNull(&RESET))]);
+pub(crate) const BODY: Object = Object::closed(&[Field::required("os-reset_status", Rule::ObjectOrNull(&RESET))]);
 
 const ATTACH_STATUSES: [AttachStatus; 2] = [AttachStatus::Attached, AttachStatus::Detached];
 const MIGRATION_STATUSES: [&str; 6] = ["migrating", "error", "success", "completing", "none", "starting"];
