@@ -65,6 +65,11 @@ impl fmt::Display for Microversion {
 }
 
 impl Microversion {
+    /// The last one before it.
+    pub(crate) const fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// The value of the response header.
     pub(crate) fn header_value(self) -> HeaderValue {
         HeaderValue::try_from(format!("{SERVICE} {self}")).unwrap_or(HeaderValue::from_static(SERVICE))

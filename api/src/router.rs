@@ -16,6 +16,7 @@ use crate::handlers::{
     versions, volumes, zones,
 };
 use crate::microversion;
+use crate::openapi::answers::{self, BACKUP, SNAPSHOT, VOLUME};
 use crate::openapi::{self, Needs, Routes, accepted, ok, status};
 use crate::paging;
 use crate::pipeline::{check_version, enclose, identify};
@@ -42,8 +43,8 @@ pub(crate) fn described() -> [Routes; 3] {
         .get("/openapi.json", openapi::show, ok("Answers this document"))
         .get("/docs", openapi::page, ok("Shows this document to people"));
     let discovery = Routes::new("", Needs::Version)
-        .get("/", versions::list, status(300, "Lists the versions of the API"))
-        .get("/v3/", versions::show, ok("Shows version 3"));
+        .get("/", versions::list, status(300, "Lists the versions of the API").gives_whole(answers::VERSIONS))
+        .get("/v3/", versions::show, ok("Shows version 3").gives_whole(answers::VERSIONS));
     let nouns = [backups, volumes, snapshots, types, operation];
     let versioned = nouns.into_iter().fold(Routes::new("/v3", Needs::Token), |routes, noun| noun(routes));
     [open, discovery, versioned]
@@ -52,54 +53,54 @@ pub(crate) fn described() -> [Routes; 3] {
 #[rustfmt::skip]
 fn backups(routes: Routes) -> Routes {
     routes
-        .get("/backups", backups::list, ok("Lists backups").lists(&paging::BACKUPS))
-        .post("/backups", backups::create, accepted("Backs up a volume or a snapshot").takes(&backups::create::BODY))
-        .get("/backups/detail", backups::detail, ok("Lists backups with all that is known of them").lists(&paging::BACKUPS))
+        .get("/backups", backups::list, ok("Lists backups").lists(&paging::BACKUPS).of(answers::BACKUP_SUMMARY))
+        .post("/backups", backups::create, accepted("Backs up a volume or a snapshot").takes(&backups::create::BODY).gives("backup", answers::BACKUP_SUMMARY))
+        .get("/backups/detail", backups::detail, ok("Lists backups with all that is known of them").lists(&paging::BACKUPS).of(BACKUP))
         .nothing("/backups/new", versions::absent)
-        .get("/backups/{id}", backups::show, ok("Shows a backup"))
-        .put("/backups/{id}", backups::update, ok("Changes name, description or metadata").since(microversion::BACKUP_UPDATE).takes(&backups::update::BODY))
+        .get("/backups/{id}", backups::show, ok("Shows a backup").gives("backup", BACKUP))
+        .put("/backups/{id}", backups::update, ok("Changes name, description or metadata").since(microversion::BACKUP_UPDATE).takes(&backups::update::BODY).gives("backup", answers::BACKUP_SUMMARY))
         .delete("/backups/{id}", backups::delete, accepted("Deletes a backup"))
         .nothing("/backups/{id}/edit", versions::absent)
-        .post("/backups/{id}/restore", backups::restore, accepted("Restores to a volume that is there, or to a new one").takes(&backups::restore::BODY))
+        .post("/backups/{id}/restore", backups::restore, accepted("Restores to a volume that is there, or to a new one").takes(&backups::restore::BODY).gives("restore", answers::RESTORE))
         .post("/backups/{id}/action", backups::action, accepted("Does what the body's one key says").does(backups::action::ACTIONS))
 }
 
 #[rustfmt::skip]
 fn volumes(routes: Routes) -> Routes {
     routes
-        .get("/volumes", volumes::list, ok("Lists volumes").lists(&paging::VOLUMES))
-        .post("/volumes", volumes::create, accepted("Makes a volume").takes(&volumes::create::BODY).takes_since(microversion::STRICT_VOLUMES, &volumes::create::STRICT_BODY))
-        .get("/volumes/detail", volumes::detail, ok("Lists volumes with all that is known of them").lists(&paging::VOLUMES))
-        .get("/volumes/summary", volumes::summary, ok("Counts volumes").since(microversion::VOLUME_SUMMARY).reads(&["all_tenants"]))
-        .get("/volumes/{id}", volumes::show, ok("Shows a volume"))
-        .put("/volumes/{id}", volumes::update, ok("Changes name, description or metadata").takes(&volumes::update::BODY).takes_since(microversion::STRICT_VOLUMES, &volumes::update::STRICT_BODY))
+        .get("/volumes", volumes::list, ok("Lists volumes").lists(&paging::VOLUMES).of(answers::VOLUME_SUMMARY))
+        .post("/volumes", volumes::create, accepted("Makes a volume").takes(&volumes::create::BODY).takes_since(microversion::STRICT_VOLUMES, &volumes::create::STRICT_BODY).gives("volume", VOLUME))
+        .get("/volumes/detail", volumes::detail, ok("Lists volumes with all that is known of them").lists(&paging::VOLUMES).of(VOLUME))
+        .get("/volumes/summary", volumes::summary, ok("Counts volumes").since(microversion::VOLUME_SUMMARY).reads(&["all_tenants"]).gives("volume-summary", answers::VOLUME_COUNTS))
+        .get("/volumes/{id}", volumes::show, ok("Shows a volume").gives("volume", VOLUME))
+        .put("/volumes/{id}", volumes::update, ok("Changes name, description or metadata").takes(&volumes::update::BODY).takes_since(microversion::STRICT_VOLUMES, &volumes::update::STRICT_BODY).gives("volume", VOLUME))
         .delete("/volumes/{id}", volumes::delete, accepted("Deletes a volume, with its snapshots if asked to").reads(&["cascade", "force"]))
         .post("/volumes/{id}/action", volumes::action, accepted("Does what the body's one key says").does(volumes::action::ACTIONS))
-        .get("/volumes/{id}/metadata", volumes::metadata::list, ok("Lists a volume's metadata"))
-        .post("/volumes/{id}/metadata", volumes::metadata::merge, ok("Adds to the metadata").takes(&metadata::PAIRS).or(412))
-        .put("/volumes/{id}/metadata", volumes::metadata::replace, ok("Replaces the metadata").takes(&metadata::PAIRS).or(412))
-        .get("/volumes/{id}/metadata/{key}", volumes::metadata::show, ok("Shows one value"))
-        .put("/volumes/{id}/metadata/{key}", volumes::metadata::set, ok("Sets one value").takes(&metadata::ITEM).or(412))
+        .get("/volumes/{id}/metadata", volumes::metadata::list, ok("Lists a volume's metadata").gives_pairs("metadata"))
+        .post("/volumes/{id}/metadata", volumes::metadata::merge, ok("Adds to the metadata").takes(&metadata::PAIRS).gives_pairs("metadata").or(412))
+        .put("/volumes/{id}/metadata", volumes::metadata::replace, ok("Replaces the metadata").takes(&metadata::PAIRS).gives_pairs("metadata").or(412))
+        .get("/volumes/{id}/metadata/{key}", volumes::metadata::show, ok("Shows one value").gives_pairs("meta"))
+        .put("/volumes/{id}/metadata/{key}", volumes::metadata::set, ok("Sets one value").takes(&metadata::ITEM).gives_pairs("meta").or(412))
         .delete("/volumes/{id}/metadata/{key}", volumes::metadata::delete, ok("Takes one value away"))
-        .post("/os-volume-manage", volumes::manage, accepted("Adopts a file or device as a volume").takes(&volumes::manage::BODY))
-        .post("/manageable_volumes", volumes::manage_newer, accepted("Adopts a file or device as a volume").since(microversion::MANAGEABLE).takes(&volumes::manage::BODY))
+        .post("/os-volume-manage", volumes::manage, accepted("Adopts a file or device as a volume").takes(&volumes::manage::BODY).gives("volume", VOLUME))
+        .post("/manageable_volumes", volumes::manage_newer, accepted("Adopts a file or device as a volume").since(microversion::MANAGEABLE).takes(&volumes::manage::BODY).gives("volume", VOLUME))
 }
 
 #[rustfmt::skip]
 fn snapshots(routes: Routes) -> Routes {
     routes
-        .get("/snapshots", snapshots::list, ok("Lists snapshots").lists(&paging::SNAPSHOTS))
-        .post("/snapshots", snapshots::create, accepted("Takes a snapshot of a volume").takes(&snapshots::create::BODY))
-        .get("/snapshots/detail", snapshots::detail, ok("Lists snapshots with all that is known of them").lists(&paging::SNAPSHOTS))
-        .get("/snapshots/{id}", snapshots::show, ok("Shows a snapshot"))
-        .put("/snapshots/{id}", snapshots::update, ok("Changes name or description").takes(&snapshots::update::BODY))
+        .get("/snapshots", snapshots::list, ok("Lists snapshots").lists(&paging::SNAPSHOTS).of(SNAPSHOT))
+        .post("/snapshots", snapshots::create, accepted("Takes a snapshot of a volume").takes(&snapshots::create::BODY).gives("snapshot", SNAPSHOT))
+        .get("/snapshots/detail", snapshots::detail, ok("Lists snapshots with all that is known of them").lists(&paging::SNAPSHOTS).of(SNAPSHOT))
+        .get("/snapshots/{id}", snapshots::show, ok("Shows a snapshot").gives("snapshot", SNAPSHOT))
+        .put("/snapshots/{id}", snapshots::update, ok("Changes name or description").takes(&snapshots::update::BODY).gives("snapshot", SNAPSHOT))
         .delete("/snapshots/{id}", snapshots::delete, accepted("Deletes a snapshot"))
         .post("/snapshots/{id}/action", snapshots::action, accepted("Does what the body's one key says").does(snapshots::action::ACTIONS))
-        .get("/snapshots/{id}/metadata", snapshots::metadata::list, ok("Lists a snapshot's metadata"))
-        .post("/snapshots/{id}/metadata", snapshots::metadata::merge, ok("Adds to the metadata").takes(&metadata::PAIRS))
-        .put("/snapshots/{id}/metadata", snapshots::metadata::replace, ok("Replaces the metadata").takes(&metadata::PAIRS))
-        .get("/snapshots/{id}/metadata/{key}", snapshots::metadata::show, ok("Shows one value"))
-        .put("/snapshots/{id}/metadata/{key}", snapshots::metadata::set, ok("Sets one value").takes(&metadata::ITEM))
+        .get("/snapshots/{id}/metadata", snapshots::metadata::list, ok("Lists a snapshot's metadata").gives_pairs("metadata"))
+        .post("/snapshots/{id}/metadata", snapshots::metadata::merge, ok("Adds to the metadata").takes(&metadata::PAIRS).gives_pairs("metadata"))
+        .put("/snapshots/{id}/metadata", snapshots::metadata::replace, ok("Replaces the metadata").takes(&metadata::PAIRS).gives_pairs("metadata"))
+        .get("/snapshots/{id}/metadata/{key}", snapshots::metadata::show, ok("Shows one value").gives_pairs("meta"))
+        .put("/snapshots/{id}/metadata/{key}", snapshots::metadata::set, ok("Sets one value").takes(&metadata::ITEM).gives_pairs("meta"))
         .delete("/snapshots/{id}/metadata/{key}", snapshots::metadata::delete, ok("Takes one value away"))
 }
 
@@ -131,8 +132,8 @@ fn operation(routes: Routes) -> Routes {
         .get("/os-quota-sets/{id}", quotas::show, ok("Shows a project's quota").reads(&["usage"]))
         .put("/os-quota-sets/{id}", quotas::update, ok("Sets a project's quota").takes(&quotas::BODY))
         .get("/os-quota-sets/{id}/defaults", quotas::defaults, ok("Shows the quota that projects begin with"))
-        .get("/messages", messages::list, ok("Lists what became of acts after they were accepted").since(microversion::MESSAGES).lists(&paging::MESSAGES))
-        .get("/messages/{id}", messages::show, ok("Shows a message").since(microversion::MESSAGES))
+        .get("/messages", messages::list, ok("Lists what became of acts after they were accepted").since(microversion::MESSAGES).lists(&paging::MESSAGES).of(answers::MESSAGE))
+        .get("/messages/{id}", messages::show, ok("Shows a message").since(microversion::MESSAGES).gives("message", answers::MESSAGE))
         .delete("/messages/{id}", messages::delete, status(204, "Deletes a message").since(microversion::MESSAGES))
         .get("/emberkeep/jobs", jobs::list, ok("Shows what is being done about a resource, and how far it is").reads(&["resource_id"]))
         .get("/extensions", extensions::list, ok("Lists extensions"))

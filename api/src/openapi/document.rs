@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::answers::closed;
 use super::operation::{About, Operation};
 use super::routes::{Needs, Routes};
 use super::schema::mark_since;
@@ -96,6 +97,10 @@ fn body(about: &About) -> Option<Value> {
     let shapes = about.bodies.iter().map(|(since, shape)| {
         let mut schema = shape.schema();
         mark_since(&mut schema, *since);
+        let next = about.bodies.iter().map(|(next, _)| *next).filter(|next| next > since).min();
+        if let Some(next) = next {
+            schema["x-openstack"]["max-ver"] = next.before().to_string().into();
+        }
         schema
     });
     let actions = about.actions.iter().map(|action| {
@@ -126,8 +131,8 @@ fn responses(operation: &Operation, needs: Needs, faults: &mut BTreeSet<u16>) ->
     };
     for success in successes {
         let mut response = json!({"description": reason(success)});
-        if let Some(answer) = about.answer {
-            response["content"] = json!({"application/json": {"schema": answer()}});
+        if let Some(schema) = about.answer() {
+            response["content"] = json!({"application/json": {"schema": schema}});
         }
         responses.insert(success.to_string(), response);
     }
@@ -178,12 +183,6 @@ fn fault(status: u16) -> Value {
         response["content"]["text/html"] = json!({"schema": {"type": "string"}});
     }
     response
-}
-
-/// An object with these properties, all of them.
-fn closed(properties: Value) -> Value {
-    let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
-    json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
 }
 
 fn reason(status: u16) -> &'static str {

@@ -3,6 +3,7 @@
 //! It is made of what serves the requests: the routes of `router.rs`, the shapes that handlers check bodies against, and
 //! the words that lists are filtered by. The tests hold every answer that they get against it.
 
+pub(crate) mod answers;
 mod document;
 mod operation;
 mod routes;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::answers::{Given, Keys, Shape, page};
 use crate::microversion::{MIN, Microversion};
 use crate::paging::Noun;
 use crate::schema::{Object, Rule};
@@ -26,9 +27,10 @@ pub(crate) struct About {
     pub(super) actions: &'static [Action],
     pub(super) query: Vec<&'static str>,
     pub(super) lists: Option<&'static Noun>,
+    pub(super) items: Option<Keys>,
     /// Other statuses than the usual ones.
     pub(super) others: Vec<u16>,
-    pub(super) answer: Option<fn() -> Value>,
+    pub(super) gives: Option<Given>,
 }
 
 /// One of the things that `POST …/action` does.
@@ -77,8 +79,9 @@ pub(crate) fn status(success: u16, summary: &'static str) -> About {
         actions: &[],
         query: Vec::new(),
         lists: None,
+        items: None,
         others: Vec::new(),
-        answer: None,
+        gives: None,
     }
 }
 
@@ -113,6 +116,35 @@ impl About {
     /// A page of a list, with its filters, its order and its paging.
     pub(crate) fn lists(self, noun: &'static Noun) -> Self {
         Self { lists: Some(noun), ..self }
+    }
+
+    /// What the list's items are like.
+    pub(crate) fn of(self, items: Keys) -> Self {
+        Self { items: Some(items), ..self }
+    }
+
+    /// Answers `{name: object}`.
+    pub(crate) fn gives(self, name: &'static str, keys: Keys) -> Self {
+        Self { gives: Some(Given::Named(name, Shape::Object(keys))), ..self }
+    }
+
+    /// Answers `{"metadata": {…}}`, or the like.
+    pub(crate) fn gives_pairs(self, name: &'static str) -> Self {
+        Self { gives: Some(Given::Named(name, Shape::Pairs)), ..self }
+    }
+
+    /// Answers just these keys.
+    pub(crate) fn gives_whole(self, keys: Keys) -> Self {
+        Self { gives: Some(Given::Whole(keys)), ..self }
+    }
+
+    /// The schema of the answer, where it is described.
+    pub(super) fn answer(&self) -> Option<Value> {
+        match (self.lists, self.items, self.gives) {
+            (Some(noun), Some(items), _) => Some(page(noun.collection, noun.links, items)),
+            (_, _, Some(given)) => Some(given.schema()),
+            _ => None,
+        }
     }
 
     /// Parameters of the query string.

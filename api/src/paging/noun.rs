@@ -8,7 +8,7 @@ pub(crate) struct Noun {
     /// The key of the list, and the segment of its path.
     pub(crate) collection: &'static str,
     /// The key of the link to the next page.
-    pub(super) links: &'static str,
+    pub(crate) links: &'static str,
     pub(super) columns: &'static [Column],
     /// What those who are no administrators may filter by (Cinder's `resource_filters.json`).
     pub(super) filters: &'static [&'static str],

@@ -12,6 +12,7 @@ mod refusals;
 mod rubbish;
 mod serving;
 mod storm;
+mod truth;
 mod views;
 mod worker;
 mod world;

@@ -8,8 +8,11 @@ use domain::{BackupId, SnapshotId, Timestamp, VolumeId};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+use crate::truth::{self, Sent};
 
 /// Two projects and their people.
 pub(crate) const OURS: &str = "aaaaaaaaaaaa4aaa8aaaaaaaaaaaaaaa";
@@ -135,6 +138,23 @@ impl World {
 
     /// A request as it stands.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let (parts, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+        let sent = Sent {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            headers: parts.headers.clone(),
+            body: body.to_vec(),
+        };
+        let reply = self.answer(Request::from_parts(parts, Body::from(body))).await;
+        static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
+        let read =
+            || async { self.answer(Request::get("/openapi.json").body(Body::empty()).expect("a request")).await };
+        truth::hold(DOCUMENT.get_or_init(|| async { read().await.json() }).await, &sent, &reply);
+        reply
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Reply {
         let response = self.service.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");

@@ -1,0 +1,268 @@
+//! The keys of what views make, for the document. No other keys than these are ever answered.
+
+use serde_json::{Map, Value, json};
+
+use super::schema::mark_since;
+use crate::microversion::{self, MIN, Microversion};
+
+/// An object with these keys and no others.
+pub(crate) type Keys = &'static [Key];
+
+#[derive(Debug)]
+pub(crate) struct Key {
+    name: &'static str,
+    shape: Shape,
+    /// Not every caller gets it, or not from every operation.
+    optional: bool,
+    since: Microversion,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Text,
+    TextOrNull,
+    Uuid,
+    UuidOrNull,
+    Integer,
+    Truth,
+    /// ISO 8601 without a zone: UTC.
+    Time,
+    TimeOrNull,
+    /// Texts under any keys.
+    Pairs,
+    Null,
+    Links,
+    Object(Keys),
+    List(Keys),
+    Lists(&'static Shape),
+}
+
+const fn key(name: &'static str, shape: Shape) -> Key {
+    Key { name, shape, optional: false, since: MIN }
+}
+
+impl Key {
+    const fn since(mut self, version: Microversion) -> Self {
+        self.since = version;
+        self
+    }
+
+    const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+}
+
+pub(crate) const VERSIONS: Keys = &[key("versions", Shape::List(VERSION))];
+const VERSION: Keys = &[
+    key("id", Shape::Text),
+    key("status", Shape::Text),
+    key("version", Shape::Text),
+    key("min_version", Shape::Text),
+    key("updated", Shape::Text),
+    key(
+        "links",
+        Shape::List(&[key("rel", Shape::Text), key("href", Shape::Text), key("type", Shape::Text).optional()]),
+    ),
+    key("media-types", Shape::List(&[key("base", Shape::Text), key("type", Shape::Text)])),
+];
+
+/// The entries of the short list, and what create and update answer.
+pub(crate) const BACKUP_SUMMARY: Keys =
+    &[key("id", Shape::Uuid), key("name", Shape::TextOrNull), key("links", Shape::Links)];
+
+pub(crate) const BACKUP: Keys = &[
+    key("id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("size", Shape::Integer),
+    key("object_count", Shape::Integer),
+    key("availability_zone", Shape::TextOrNull),
+    key("container", Shape::TextOrNull),
+    key("created_at", Shape::Time),
+    key("updated_at", Shape::TimeOrNull),
+    key("name", Shape::TextOrNull),
+    key("description", Shape::TextOrNull),
+    key("fail_reason", Shape::TextOrNull),
+    key("volume_id", Shape::Uuid),
+    key("links", Shape::Links),
+    key("is_incremental", Shape::Truth),
+    key("has_dependent_backups", Shape::Truth),
+    key("snapshot_id", Shape::UuidOrNull),
+    key("data_timestamp", Shape::Time),
+    key("metadata", Shape::Pairs).since(microversion::BACKUP_METADATA),
+    key("os-backup-project-attr:project_id", Shape::Text).since(microversion::BACKUP_PROJECT),
+    key("user_id", Shape::Text).since(microversion::BACKUP_USER),
+];
+
+pub(crate) const RESTORE: Keys =
+    &[key("backup_id", Shape::Uuid), key("volume_id", Shape::Uuid), key("volume_name", Shape::TextOrNull)];
+
+pub(crate) const VOLUME_SUMMARY: Keys =
+    &[key("id", Shape::Uuid), key("name", Shape::TextOrNull), key("links", Shape::Links)];
+
+pub(crate) const VOLUME: Keys = &[
+    key("id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("size", Shape::Integer),
+    key("availability_zone", Shape::TextOrNull),
+    key("created_at", Shape::Time),
+    key("updated_at", Shape::TimeOrNull),
+    key("name", Shape::TextOrNull),
+    key("description", Shape::TextOrNull),
+    key("volume_type", Shape::TextOrNull),
+    key("snapshot_id", Shape::UuidOrNull),
+    key("source_volid", Shape::UuidOrNull),
+    key("metadata", Shape::Pairs),
+    key("links", Shape::Links),
+    key("user_id", Shape::Text),
+    key("bootable", Shape::Text),
+    key("encrypted", Shape::Truth),
+    key("replication_status", Shape::Null),
+    key("consistencygroup_id", Shape::Null),
+    key("multiattach", Shape::Truth),
+    key("attachments", Shape::List(ATTACHMENT)),
+    key("migration_status", Shape::TextOrNull).optional(),
+    key("os-vol-tenant-attr:tenant_id", Shape::Text).optional(),
+    key("os-vol-mig-status-attr:migstat", Shape::TextOrNull).optional(),
+    key("os-vol-mig-status-attr:name_id", Shape::Null).optional(),
+    key("os-vol-host-attr:host", Shape::TextOrNull).optional(),
+    key("group_id", Shape::UuidOrNull).since(microversion::VOLUME_GROUP),
+    key("provider_id", Shape::Null).since(microversion::PROVIDER_ID),
+    key("shared_targets", Shape::Truth).since(microversion::SHARED_TARGETS),
+    key("service_uuid", Shape::Null).since(microversion::SHARED_TARGETS),
+    key("cluster_name", Shape::Null).since(microversion::CLUSTER_NAME),
+    key("volume_type_id", Shape::Text).since(microversion::VOLUME_TYPE_ID),
+    key("consumes_quota", Shape::Truth).since(microversion::CONSUMES_QUOTA),
+];
+
+const ATTACHMENT: Keys = &[
+    key("id", Shape::Uuid),
+    key("attachment_id", Shape::Uuid),
+    key("volume_id", Shape::Uuid),
+    key("server_id", Shape::TextOrNull),
+    key("host_name", Shape::TextOrNull),
+    key("device", Shape::TextOrNull),
+    key("attached_at", Shape::TimeOrNull),
+];
+
+/// `GET /volumes/summary`.
+pub(crate) const VOLUME_COUNTS: Keys = &[
+    key("total_count", Shape::Integer),
+    key("total_size", Shape::Integer),
+    key("metadata", Shape::Lists(&Shape::Text)).since(microversion::SUMMARY_METADATA),
+];
+
+pub(crate) const SNAPSHOT: Keys = &[
+    key("id", Shape::Uuid),
+    key("created_at", Shape::Time),
+    key("updated_at", Shape::TimeOrNull),
+    key("name", Shape::TextOrNull),
+    key("description", Shape::TextOrNull),
+    key("volume_id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("size", Shape::Integer),
+    key("metadata", Shape::Pairs),
+    key("os-extended-snapshot-attributes:progress", Shape::Text).optional(),
+    key("os-extended-snapshot-attributes:project_id", Shape::Text).optional(),
+    key("group_snapshot_id", Shape::UuidOrNull).since(microversion::GROUP_SNAPSHOT),
+    key("user_id", Shape::Text).since(microversion::SNAPSHOT_USER),
+    key("consumes_quota", Shape::Truth).since(microversion::CONSUMES_QUOTA),
+];
+
+pub(crate) const MESSAGE: Keys = &[
+    key("id", Shape::Uuid),
+    key("event_id", Shape::Text),
+    key("user_message", Shape::Text),
+    key("message_level", Shape::Text),
+    key("created_at", Shape::Time),
+    key("guaranteed_until", Shape::TimeOrNull),
+    key("request_id", Shape::TextOrNull),
+    key("links", Shape::Links),
+    key("resource_type", Shape::TextOrNull),
+    key("resource_uuid", Shape::TextOrNull),
+];
+
+/// What a successful answer holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Given {
+    /// These keys.
+    Whole(Keys),
+    /// One thing under its name.
+    Named(&'static str, Shape),
+}
+
+impl Given {
+    pub(super) fn schema(self) -> Value {
+        match self {
+            Self::Whole(keys) => object(keys),
+            Self::Named(name, shape) => closed(json!({ name: shape.schema() })),
+        }
+    }
+}
+
+/// A page of things, as `Page::document` makes it.
+pub(super) fn page(collection: &str, links: &str, items: Keys) -> Value {
+    let links_of = json!({"type": "array", "items": {
+        "type": "object", "properties": {"rel": {"const": "next"}, "href": text()}, "required": ["rel", "href"],
+    }});
+    json!({
+        "type": "object",
+        "properties": {
+            collection: {"type": "array", "items": object(items)},
+            links: links_of,
+            "count": {"type": "integer", "minimum": 0},
+        },
+        "required": [collection],
+        "additionalProperties": false,
+    })
+}
+
+impl Shape {
+    fn schema(self) -> Value {
+        match self {
+            Self::Text => text(),
+            Self::TextOrNull => json!({"type": ["string", "null"]}),
+            Self::Uuid => json!({"type": "string", "format": "uuid"}),
+            Self::UuidOrNull => json!({"type": ["string", "null"], "format": "uuid"}),
+            Self::Integer => json!({"type": "integer"}),
+            Self::Truth => json!({"type": "boolean"}),
+            Self::Time => json!({"type": "string", "pattern": TIME}),
+            Self::TimeOrNull => json!({"type": ["string", "null"], "pattern": TIME}),
+            Self::Pairs => json!({"type": "object", "additionalProperties": text()}),
+            Self::Null => json!({"type": "null"}),
+            Self::Links => {
+                let link = closed(json!({"rel": {"enum": ["self", "bookmark"]}, "href": text()}));
+                json!({"type": "array", "items": link})
+            }
+            Self::Object(keys) => object(keys),
+            Self::List(keys) => json!({"type": "array", "items": object(keys)}),
+            Self::Lists(shape) => {
+                json!({"type": "object", "additionalProperties": {"type": "array", "items": shape.schema()}})
+            }
+        }
+    }
+}
+
+const TIME: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?$";
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn object(keys: Keys) -> Value {
+    let mut properties = Map::new();
+    for key in keys {
+        let mut property = key.shape.schema();
+        mark_since(&mut property, key.since);
+        properties.insert(key.name.to_owned(), property);
+    }
+    let always = keys.iter().filter(|key| !key.optional && key.since == MIN).map(|key| key.name);
+    let required: Vec<&str> = always.collect();
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+/// An object with these properties, all of them.
+pub(super) fn closed(properties: Value) -> Value {
+    let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
+}
