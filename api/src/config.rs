@@ -49,6 +49,8 @@ pub struct Config {
     /// After this a request is answered 503.
     pub request_timeout_secs: u64,
     pub default_availability_zone: String,
+    /// The type of volumes that are asked for without one, unless their project has a default of its own.
+    pub default_volume_type: String,
     /// The name of the group type that `GET /group_types/default` shows.
     pub default_group_type: Option<String>,
     /// What a project id in a path may look like.
@@ -72,6 +74,7 @@ impl Default for Config {
             max_request_body_bytes: 114_688,
             request_timeout_secs: 60,
             default_availability_zone: "nova".to_owned(),
+            default_volume_type: db::types::DEFAULT_NAME.to_owned(),
             default_group_type: None,
             project_id_regex: r"[0-9a-f\-]+".to_owned(),
             service_down_time_secs: 60,
@@ -97,6 +100,7 @@ impl Config {
         at_least("api.request_timeout_secs", self.request_timeout_secs, 1)?;
         at_least("api.service_down_time_secs", self.service_down_time_secs, 1)?;
         not_empty("api.default_availability_zone", &self.default_availability_zone)?;
+        not_empty("api.default_volume_type", &self.default_volume_type)?;
         not_empty("api.project_id_regex", &self.project_id_regex)?;
         match self.project_id() {
             Ok(_) => Ok(()),

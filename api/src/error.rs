@@ -48,6 +48,11 @@ impl Fault {
         Self::new(StatusCode::FORBIDDEN, format!("Policy doesn't allow {rule} to be performed."))
     }
 
+    /// 403 in other words than the policy's.
+    pub(crate) fn refused(message: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
     /// 404 of something that has no name: an operation of another microversion, for one.
     pub(crate) fn absent() -> Self {
         Self::not_found(NOT_FOUND)

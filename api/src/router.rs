@@ -12,8 +12,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    backups, extensions, group_types, jobs, limits, messages, metadata, pools, quotas, services, snapshots, types,
-    versions, volumes, zones,
+    backups, default_types, extensions, group_types, jobs, limits, messages, metadata, pools, qos_specs, quotas,
+    services, snapshots, types, versions, volumes, zones,
 };
 use crate::microversion;
 use crate::openapi::answers::{self, BACKUP, SNAPSHOT, VOLUME};
@@ -45,7 +45,7 @@ pub(crate) fn described() -> [Routes; 3] {
     let discovery = Routes::new("", Needs::Version)
         .get("/", versions::list, status(300, "Lists the versions of the API").gives_whole(answers::VERSIONS))
         .get("/v3/", versions::show, ok("Shows version 3").gives_whole(answers::VERSIONS));
-    let nouns = [backups, volumes, snapshots, types, operation];
+    let nouns = [backups, volumes, snapshots, types, qos_specs, operation];
     let versioned = nouns.into_iter().fold(Routes::new("/v3", Needs::Token), |routes, noun| noun(routes));
     [open, discovery, versioned]
 }
@@ -82,6 +82,8 @@ fn volumes(routes: Routes) -> Routes {
         .get("/volumes/{id}/metadata/{key}", volumes::metadata::show, ok("Shows one value").gives_pairs("meta"))
         .put("/volumes/{id}/metadata/{key}", volumes::metadata::set, ok("Sets one value").takes(&metadata::ITEM).gives_pairs("meta").or(412))
         .delete("/volumes/{id}/metadata/{key}", volumes::metadata::delete, ok("Takes one value away"))
+        .get("/volumes/{id}/encryption", volumes::encryption::list, ok("Shows how a volume is encrypted"))
+        .get("/volumes/{id}/encryption/{key}", volumes::encryption::show, ok("Shows one word of it"))
         .post("/os-volume-manage", volumes::manage, accepted("Adopts a file or device as a volume").takes(&volumes::manage::BODY).gives("volume", VOLUME))
         .post("/manageable_volumes", volumes::manage_newer, accepted("Adopts a file or device as a volume").since(microversion::MANAGEABLE).takes(&volumes::manage::BODY).gives("volume", VOLUME))
 }
@@ -107,8 +109,27 @@ fn snapshots(routes: Routes) -> Routes {
 #[rustfmt::skip]
 fn types(routes: Routes) -> Routes {
     routes
-        .get("/types", types::list, ok("Lists volume types").reads(&["is_public"]))
-        .get("/types/{id}", types::show, ok("Shows a volume type"))
+        .get("/types", types::list, ok("Lists volume types").lists(&paging::TYPES).of(answers::VOLUME_TYPE).reads(&["is_public", "extra_specs"]))
+        .post("/types", types::create, ok("Makes a volume type").takes(&types::create::BODY).gives("volume_type", answers::VOLUME_TYPE))
+        .get("/types/{id}", types::show, ok("Shows a volume type").gives("volume_type", answers::VOLUME_TYPE))
+        .put("/types/{id}", types::update, ok("Changes a volume type").takes(&types::update::BODY).gives("volume_type", answers::VOLUME_TYPE))
+        .delete("/types/{id}", types::delete, accepted("Deletes a volume type"))
+        .get("/types/{id}/extra_specs", types::extra_specs::list, ok("Lists what a type's volumes need").gives_pairs("extra_specs"))
+        .post("/types/{id}/extra_specs", types::extra_specs::merge, ok("Adds to the extra specs").takes(&types::extra_specs::BODY).gives_pairs("extra_specs"))
+        .get("/types/{id}/extra_specs/{key}", types::extra_specs::show, ok("Shows one extra spec"))
+        .put("/types/{id}/extra_specs/{key}", types::extra_specs::set, ok("Sets one extra spec").takes_pair())
+        .delete("/types/{id}/extra_specs/{key}", types::extra_specs::delete, accepted("Takes one extra spec away"))
+        .get("/types/{id}/encryption", types::encryption::list, ok("Shows how a type's volumes are to be encrypted"))
+        .post("/types/{id}/encryption", types::encryption::create, ok("Says how a type's volumes are to be encrypted").takes(&types::encryption::CREATE))
+        .get("/types/{id}/encryption/{key}", types::encryption::show, ok("Shows one word of it"))
+        .put("/types/{id}/encryption/{key}", types::encryption::update, ok("Changes it").takes(&types::encryption::UPDATE))
+        .delete("/types/{id}/encryption/{key}", types::encryption::delete, accepted("Takes it away"))
+        .get("/types/{id}/os-volume-type-access", types::access::list, ok("Lists the projects that may use a type").gives_whole(answers::TYPE_ACCESSES))
+        .post("/types/{id}/action", types::access::change, accepted("Does what the body's one key says").does(types::access::ACTIONS))
+        .get("/default-types", default_types::list, ok("Lists the projects' default types").since(microversion::DEFAULT_TYPES).gives_whole(answers::DEFAULT_TYPES))
+        .get("/default-types/{id}", default_types::show, ok("Shows a project's default type").since(microversion::DEFAULT_TYPES).gives("default_type", answers::DEFAULT_TYPE))
+        .put("/default-types/{id}", default_types::set, ok("Sets a project's default type").since(microversion::DEFAULT_TYPES).takes(&default_types::BODY).gives("default_type", answers::DEFAULT_TYPE))
+        .delete("/default-types/{id}", default_types::unset, status(204, "Takes a project's default type away").since(microversion::DEFAULT_TYPES))
         .get("/group_types", group_types::list, ok("Lists group types").since(microversion::GROUP_TYPE).lists(&paging::GROUP_TYPES).reads(&["is_public"]))
         .post("/group_types", group_types::create, accepted("Makes a group type").since(microversion::GROUP_TYPE).takes(&group_types::create::BODY))
         .get("/group_types/{id}", group_types::show, ok("Shows a group type").since(microversion::GROUP_TYPE))
@@ -119,6 +140,21 @@ fn types(routes: Routes) -> Routes {
         .get("/group_types/{id}/group_specs/{key}", group_types::specs::show, ok("Shows one spec").since(microversion::GROUP_TYPE))
         .put("/group_types/{id}/group_specs/{key}", group_types::specs::set, ok("Sets one spec").since(microversion::GROUP_TYPE).takes_pair())
         .delete("/group_types/{id}/group_specs/{key}", group_types::specs::delete, accepted("Takes one spec away").since(microversion::GROUP_TYPE))
+}
+
+#[rustfmt::skip]
+fn qos_specs(routes: Routes) -> Routes {
+    routes
+        .get("/qos-specs", qos_specs::list, ok("Lists qos specs").lists(&paging::QOS_SPECS).of(answers::QOS_SPECS))
+        .post("/qos-specs", qos_specs::create, ok("Makes qos specs").takes(&qos_specs::create::BODY).gives_whole(answers::QOS_SPECS_WITH_LINKS))
+        .get("/qos-specs/{id}", qos_specs::show, ok("Shows qos specs").gives_whole(answers::QOS_SPECS_WITH_LINKS))
+        .put("/qos-specs/{id}", qos_specs::update, ok("Adds to qos specs").takes(&qos_specs::update::BODY).gives_pairs("qos_specs"))
+        .delete("/qos-specs/{id}", qos_specs::delete, accepted("Deletes qos specs").reads(&["force"]))
+        .put("/qos-specs/{id}/delete_keys", qos_specs::delete_keys, accepted("Takes limits away").takes(&qos_specs::delete::KEYS))
+        .get("/qos-specs/{id}/associations", qos_specs::associations::list, ok("Lists the types that obey them").gives_whole(answers::QOS_ASSOCIATIONS))
+        .get("/qos-specs/{id}/associate", qos_specs::associations::add, accepted("Lets a type obey them").reads(&["vol_type_id"]))
+        .get("/qos-specs/{id}/disassociate", qos_specs::associations::remove, accepted("Lets a type obey them no longer").reads(&["vol_type_id"]))
+        .get("/qos-specs/{id}/disassociate_all", qos_specs::associations::remove_all, accepted("Lets no type obey them"))
 }
 
 #[rustfmt::skip]

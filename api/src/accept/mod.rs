@@ -7,12 +7,16 @@
 
 pub(crate) mod attachments;
 pub(crate) mod backups;
+pub(crate) mod encryptions;
 pub(crate) mod group_types;
+pub(crate) mod kinds;
 pub(crate) mod metadata;
 pub(crate) mod new_volumes;
 pub(crate) mod pools;
+pub(crate) mod qos_specs;
 pub(crate) mod restores;
 pub(crate) mod snapshots;
+pub(crate) mod types;
 pub(crate) mod volumes;
 
 use chassis::trace::current_traceparent;

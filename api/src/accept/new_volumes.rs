@@ -1,7 +1,6 @@
 //! New volumes: empty, from a snapshot, a volume or a backup, and existing files that are adopted (contract §1.6.1).
 
 use db::metadata::Pairs;
-use db::types::{DEFAULT_NAME, VolumeType};
 use db::{Conn, backups, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
@@ -10,6 +9,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Kind, Result, VolumeId};
 
+use super::kinds::{self, Choice};
 use super::{commit, enqueue, metadata, pools, restores};
 use crate::call::Call;
 use crate::views::service::VOLUME_BINARY;
@@ -31,16 +31,24 @@ pub(crate) struct NewVolume {
 /// Checks in Cinder's order: what is named must exist, only one source, its status, the size, the zone, the quota.
 pub(crate) async fn create(call: &Call, wish: NewVolume) -> Result<Volume> {
     let mut tx = call.app.database.begin("accept volume").await?;
-    let kind = find_type(&mut tx, wish.volume_type.as_deref()).await?;
+    // A type that is named is looked for before anything else is.
+    if let Some(name) = wish.volume_type.as_deref().filter(|name| !name.is_empty()) {
+        kinds::find_named_type(&mut tx, call, name).await?;
+    }
     let source = Source::find(&mut tx, call, &wish).await?;
     source.check_status()?;
+    let choice = kinds::choose(&mut tx, call, wish.volume_type.as_deref(), source.type_id()).await?;
+    choice.check_new(call)?;
+    let size_gb = source.size(wish.size_gb)?;
+    choice.check_size(size_gb)?;
     let draft = Draft {
-        size_gb: source.size(wish.size_gb)?,
+        size_gb,
         name: wish.name,
         description: wish.description,
         status: VolumeStatus::Creating,
-        availability_zone: zone(&mut tx, call, wish.availability_zone, source.zone()).await?,
-        volume_type_id: kind.id,
+        availability_zone: zone(&mut tx, call, wish.availability_zone, source.zone(), &choice).await?,
+        multiattach: choice.is_multiattach(),
+        volume_type_id: choice.kind.id,
     };
     let volume = source.mark(draft.into_volume(call));
     insert(&mut tx, call, &volume, &wish.metadata).await?;
@@ -68,13 +76,16 @@ pub(crate) struct Adoption {
 pub(crate) async fn manage(call: &Call, wish: Adoption) -> Result<Volume> {
     let mut tx = call.app.database.begin("accept managed volume").await?;
     let place = pools::find(&mut tx, call, &wish.host).await?;
+    let choice = kinds::choose(&mut tx, call, wish.volume_type.as_deref(), None).await?;
+    choice.check_new(call)?;
     let draft = Draft {
         size_gb: 0,
         name: wish.name,
         description: wish.description,
         status: VolumeStatus::Managing,
-        availability_zone: zone(&mut tx, call, wish.availability_zone, None).await?,
-        volume_type_id: find_type(&mut tx, wish.volume_type.as_deref()).await?.id,
+        availability_zone: zone(&mut tx, call, wish.availability_zone, None, &choice).await?,
+        multiattach: choice.is_multiattach(),
+        volume_type_id: choice.kind.id,
     };
     let volume = Volume {
         host: Some(place.address()),
@@ -98,6 +109,7 @@ pub(super) struct Draft {
     pub(super) status: VolumeStatus,
     pub(super) availability_zone: String,
     pub(super) volume_type_id: String,
+    pub(super) multiattach: bool,
 }
 
 impl Draft {
@@ -122,7 +134,7 @@ impl Draft {
             source_volume_id: None,
             source_backup_id: None,
             bootable: false,
-            multiattach: false,
+            multiattach: self.multiattach,
             created_at: call.now,
             updated_at: None,
             launched_at: None,
@@ -138,29 +150,39 @@ pub(super) async fn insert(conn: &mut Conn, call: &Call, volume: &Volume, pairs:
     metadata::insert(conn, &volume.id.to_string(), pairs).await
 }
 
-/// The type by name or id; the default one when none is named.
-pub(super) async fn find_type(conn: &mut Conn, name: Option<&str>) -> Result<VolumeType> {
-    let name = name.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_NAME);
-    let missing = || Error::new(Kind::NotFound, format!("Volume type with name {name} could not be found."));
-    db::types::find(conn, &db::Scope::All, name).await?.ok_or_else(missing)
-}
-
-/// The caller's zone if there is such a one, else the source's, else the default.
-async fn zone(conn: &mut Conn, call: &Call, asked: Option<String>, of_source: Option<&str>) -> Result<String> {
-    let default = &call.app.config.default_availability_zone;
+/// The caller's zone if there is such a one, else the source's, else the type's first, else the default.
+async fn zone(
+    conn: &mut Conn,
+    call: &Call,
+    asked: Option<String>,
+    of_source: Option<&str>,
+    choice: &Choice,
+) -> Result<String> {
+    let default = call.app.config.default_availability_zone.as_str();
+    let zones = choice.zones();
+    let allows = |zone: &str| zones.as_ref().is_none_or(|zones| zones.contains(&zone));
     let Some(asked) = asked.filter(|zone| !zone.is_empty()) else {
-        return Ok(of_source.unwrap_or(default).to_owned());
+        let of_type = zones.as_ref().and_then(|zones| zones.first().copied());
+        let zone = of_source.or_else(|| of_type.filter(|_| !allows(default))).unwrap_or(default);
+        return if allows(zone) { Ok(zone.to_owned()) } else { Err(invalid_zone(zone)) };
     };
+    if !allows(&asked) {
+        return Err(invalid_zone(&asked));
+    }
     if of_source.is_some_and(|of_source| of_source != asked) {
         return Err(Error::invalid(
             "Invalid input received: Volume must be in the same availability zone as its source",
         ));
     }
-    let known = asked == *default || {
+    let known = asked == default || {
         let services = db::services::list(conn, None, Some(VOLUME_BINARY)).await?;
         services.iter().any(|service| service.availability_zone == asked)
     };
-    if known { Ok(asked) } else { Err(Error::invalid(format!("Availability zone '{asked}' is invalid."))) }
+    if known { Ok(asked) } else { Err(invalid_zone(&asked)) }
+}
+
+fn invalid_zone(zone: &str) -> Error {
+    Error::invalid(format!("Availability zone '{zone}' is invalid."))
 }
 
 /// What a new volume holds at first.
@@ -243,6 +265,14 @@ impl Source {
             ),
         };
         format!("Invalid input received: {rule}")
+    }
+
+    /// What a copy is of, where nobody says otherwise.
+    fn type_id(&self) -> Option<&str> {
+        match self {
+            Self::Snapshot(_, volume) | Self::Volume(volume) => Some(&volume.volume_type_id),
+            Self::Nothing | Self::Backup(_) => None,
+        }
     }
 
     fn zone(&self) -> Option<&str> {

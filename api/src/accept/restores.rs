@@ -9,7 +9,8 @@ use domain::job::Subject;
 use domain::volume::{Volume, VolumeStatus};
 use domain::{Error, Kind, Result};
 
-use super::new_volumes::{Draft, find_type, insert};
+use super::kinds::{self, Choice};
+use super::new_volumes::{Draft, insert};
 use super::{commit, enqueue, raced};
 use crate::call::Call;
 
@@ -47,13 +48,17 @@ async fn take_target(conn: &mut Conn, call: &Call, backup: &Backup, volume_id: &
 
 /// A volume of the backup's size, in the caller's project.
 async fn make_target(conn: &mut Conn, call: &Call, backup: &Backup, name: Option<String>) -> Result<Volume> {
+    let kind = kinds::find_type(conn, call, None).await?;
+    let choice = Choice::read(conn, kind).await?;
+    choice.check_new(call)?;
     let draft = Draft {
         name: Some(name.unwrap_or_else(|| format!("restore_backup_{}", backup.id))),
         description: Some(DESCRIPTION.to_owned()),
         size_gb: backup.size_gb,
         status: VolumeStatus::RestoringBackup,
         availability_zone: call.app.config.default_availability_zone.clone(),
-        volume_type_id: find_type(conn, None).await?.id,
+        multiattach: choice.is_multiattach(),
+        volume_type_id: choice.kind.id,
     };
     let volume = Volume { source_backup_id: Some(backup.id), ..draft.into_volume(call) };
     insert(conn, call, &volume, &Pairs::new()).await?;

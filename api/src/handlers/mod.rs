@@ -2,6 +2,7 @@
 
 mod action;
 pub(crate) mod backups;
+pub(crate) mod default_types;
 pub(crate) mod extensions;
 pub(crate) mod group_types;
 pub(crate) mod jobs;
@@ -9,6 +10,7 @@ pub(crate) mod limits;
 pub(crate) mod messages;
 pub(crate) mod metadata;
 pub(crate) mod pools;
+pub(crate) mod qos_specs;
 pub(crate) mod quotas;
 pub(crate) mod services;
 pub(crate) mod snapshots;

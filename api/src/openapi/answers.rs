@@ -145,6 +145,28 @@ const ATTACHMENT: Keys = &[
     key("attached_at", Shape::TimeOrNull),
 ];
 
+pub(crate) const VOLUME_TYPE: Keys = &[
+    key("id", Shape::Uuid),
+    key("name", Shape::Text),
+    key("description", Shape::TextOrNull),
+    key("is_public", Shape::Truth),
+    key("extra_specs", Shape::Pairs).optional(),
+    key("qos_specs_id", Shape::UuidOrNull).optional(),
+    key("os-volume-type-access:is_public", Shape::Truth).optional(),
+];
+
+pub(crate) const TYPE_ACCESSES: Keys = &[key("volume_type_access", Shape::List(TYPE_ACCESS))];
+const TYPE_ACCESS: Keys = &[key("volume_type_id", Shape::Uuid), key("project_id", Shape::Text)];
+
+pub(crate) const DEFAULT_TYPES: Keys = &[key("default_types", Shape::List(DEFAULT_TYPE))];
+pub(crate) const DEFAULT_TYPE: Keys = &[key("project_id", Shape::Text), key("volume_type_id", Shape::Uuid)];
+
+pub(crate) const QOS_SPECS: Keys =
+    &[key("id", Shape::Uuid), key("name", Shape::Text), key("consumer", Shape::Text), key("specs", Shape::Pairs)];
+pub(crate) const QOS_SPECS_WITH_LINKS: Keys = &[key("qos_specs", Shape::Object(QOS_SPECS)), key("links", Shape::Links)];
+pub(crate) const QOS_ASSOCIATIONS: Keys = &[key("qos_associations", Shape::List(QOS_ASSOCIATION))];
+const QOS_ASSOCIATION: Keys = &[key("association_type", Shape::Text), key("name", Shape::Text), key("id", Shape::Uuid)];
+
 /// `GET /volumes/summary`.
 pub(crate) const VOLUME_COUNTS: Keys = &[
     key("total_count", Shape::Integer),

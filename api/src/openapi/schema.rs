@@ -42,20 +42,24 @@ impl Rule {
             Self::UuidOrNull => json!({"type": ["string", "null"], "format": "uuid"}),
             Self::Text { min, max } => json!({"type": "string", "minLength": min, "maxLength": max}),
             Self::TextOrNull { max } => json!({"type": ["string", "null"], "maxLength": max}),
+            Self::Name => json!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX, "pattern": "\\S"}),
             Self::Description => json!({
                 "type": ["string", "null"], "maxLength": TEXT_MAX, "description": "printable characters",
             }),
             Self::Size => whole_number(1, &["integer", "string"]),
             Self::SizeOrNull => whole_number(1, &["integer", "string", "null"]),
             Self::Limit => whole_number(-1, &["integer", "string"]),
+            Self::CountOrNull => whole_number(0, &["integer", "string", "null"]),
             Self::Word(words) => json!({"enum": words}),
             Self::Metadata => metadata(&json!("object")),
             Self::MetadataOrNull => metadata(&json!(["object", "null"])),
-            Self::MetadataItem => {
-                let mut schema = metadata(&json!("object"));
-                schema["minProperties"] = 1.into();
-                schema["maxProperties"] = 1.into();
-                schema
+            Self::MetadataItem => one_pair(metadata(&json!("object"))),
+            Self::Specs => dictionary(&json!("object"), "_:. /-", &json!(["string", "null"])),
+            Self::NarrowSpecs => dictionary(&json!("object"), "_:.-", &json!(["string", "null"])),
+            Self::NarrowSpecsItem => one_pair(dictionary(&json!("object"), "_:.-", &json!(["string", "null"]))),
+            Self::Words => {
+                let word = json!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX});
+                json!({"type": "array", "items": word, "uniqueItems": true})
             }
             Self::Object(object) => object.schema(),
             Self::ObjectOrNull(object) => {
@@ -74,12 +78,20 @@ fn whole_number(min: i64, types: &[&str]) -> Value {
 }
 
 fn metadata(types: &Value) -> Value {
-    let value = json!({"type": "string", "maxLength": TEXT_MAX});
-    json!({
-        "type": types,
-        "patternProperties": {"^[a-zA-Z0-9_:. /-]{1,255}$": value},
-        "additionalProperties": false,
-    })
+    dictionary(types, "_:. /-", &json!("string"))
+}
+
+/// Texts by keys of letters, digits and these signs.
+fn dictionary(types: &Value, signs: &str, values: &Value) -> Value {
+    let value = json!({"type": values, "maxLength": TEXT_MAX});
+    let keys = format!("^[a-zA-Z0-9{signs}]{{1,255}}$");
+    json!({"type": types, "patternProperties": {keys: value}, "additionalProperties": false})
+}
+
+fn one_pair(mut schema: Value) -> Value {
+    schema["minProperties"] = 1.into();
+    schema["maxProperties"] = 1.into();
+    schema
 }
 
 /// In the words that OpenStack's own descriptions have for it.

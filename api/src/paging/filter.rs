@@ -31,9 +31,7 @@ pub(super) fn read(call: &Call, noun: &Noun, all_tenants: bool) -> Result<Vec<Fi
             continue;
         }
         one(call, noun, word, value, like, &mut filters)?;
-        if filters.len() > FILTERS_MAX {
-            return Err(Fault::bad_request("Invalid input received: too many filters"));
-        }
+        check_number(&filters)?;
     }
     // Older microversions drop what they do not know.
     if !refused.is_empty() && call.version >= microversion::CONFIGURABLE_FILTERS {
@@ -41,6 +39,14 @@ pub(super) fn read(call: &Call, noun: &Noun, all_tenants: bool) -> Result<Vec<Fi
         return Err(Fault::bad_request(message));
     }
     Ok(filters)
+}
+
+/// A statement holds only so many conditions.
+pub(crate) fn check_number(filters: &[Filter]) -> Result<(), Fault> {
+    if filters.len() <= FILTERS_MAX {
+        return Ok(());
+    }
+    Err(Fault::bad_request("Invalid input received: too many filters"))
 }
 
 /// `name~` asks for a part of the name.
@@ -120,7 +126,7 @@ fn times(call: &Call, noun: &Noun, column: &'static str, value: &str, filters: &
 }
 
 /// `{'key': 'value'}` as Python writes it; `None` for anything else.
-fn dictionary(text: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn dictionary(text: &str) -> Option<Vec<(String, String)>> {
     let mut rest = text.trim().strip_prefix('{')?.trim_start();
     let mut pairs = Vec::new();
     loop {

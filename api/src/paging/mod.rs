@@ -5,7 +5,8 @@ mod noun;
 mod parameters;
 mod sort;
 
-pub(crate) use noun::{BACKUPS, GROUP_TYPES, MESSAGES, Noun, SNAPSHOTS, VOLUMES};
+pub(crate) use filter::{check_number, dictionary};
+pub(crate) use noun::{BACKUPS, GROUP_TYPES, MESSAGES, Noun, QOS_SPECS, SNAPSHOTS, TYPES, VOLUMES};
 pub(crate) use parameters::{Parameters, boolean};
 
 use db::{Filter, ListQuery, Scope};
@@ -53,6 +54,12 @@ impl Page {
         Self { query, with_count: false }
     }
 
+    /// A page of things that belong to no project, filtered by the request's parameters.
+    pub(crate) fn read_all(call: &Call, noun: &Noun) -> Result<Self, Fault> {
+        let filters = filter::read(call, noun, true)?;
+        Self::of_all(call, noun, filters)
+    }
+
     /// A page of things that belong to no project, such as types, under conditions that the caller knows.
     pub(crate) fn of_all(call: &Call, noun: &Noun, filters: Vec<Filter>) -> Result<Self, Fault> {
         Self::of(call, noun, Scope::All, filters)
@@ -88,6 +95,11 @@ impl Page {
         }
         Value::Object(document)
     }
+}
+
+/// Whether a parameter says which page is meant, and not which things.
+pub(crate) fn is_paging(word: &str) -> bool {
+    filter::PAGING.contains(&word)
 }
 
 /// Whether an administrator asks for every project's things; from others the parameter means nothing.

@@ -201,6 +201,41 @@ pub(crate) const MESSAGES: Noun = Noun {
     metadata_since: microversion::MIN,
 };
 
+/// Filtered in a way of their own, by their handler.
+pub(crate) const TYPES: Noun = Noun {
+    collection: "volume_types",
+    links: "volume_type_links",
+    columns: &[
+        text("id"),
+        text("name"),
+        text("description"),
+        column("is_public", ColumnKind::Truth("is_public")),
+        text("qos_specs_id"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+    ],
+    filters: &[],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
+pub(crate) const QOS_SPECS: Noun = Noun {
+    collection: "qos_specs",
+    links: "qos_specs_links",
+    columns: &[
+        text("id"),
+        text("name"),
+        text("consumer"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+    ],
+    filters: &["id", "name", "consumer"],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
 /// Filtered by `is_public` alone, which the handler reads itself.
 pub(crate) const GROUP_TYPES: Noun = Noun {
     collection: "group_types",
@@ -230,6 +265,8 @@ mod tests {
             (&VOLUMES, db::volumes::COLUMNS),
             (&SNAPSHOTS, db::snapshots::COLUMNS),
             (&MESSAGES, db::messages::COLUMNS),
+            (&TYPES, db::types::COLUMNS),
+            (&QOS_SPECS, db::qos_specs::COLUMNS),
             (&GROUP_TYPES, db::group_types::COLUMNS),
         ] {
             for column in noun.columns.iter().filter_map(|column| column.kind.sortable()) {

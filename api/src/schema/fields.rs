@@ -39,6 +39,11 @@ impl<'a> Fields<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// The field, null or not, unless it is absent.
+    pub(crate) fn given(&self, name: &str) -> Option<&'a Value> {
+        self.0.get(name)
+    }
+
     /// All fields, for objects whose keys are not known beforehand.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
@@ -79,6 +84,12 @@ impl<'a> Fields<'a> {
         let pairs = self.value(name)?.as_object()?;
         Some(pairs.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
     }
+}
+
+/// The texts of a dictionary in which null counts as the empty text.
+pub(crate) fn specs(value: &Value) -> BTreeMap<String, String> {
+    let pairs = value.as_object().into_iter().flatten();
+    pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// A JSON number, or one written in a text.

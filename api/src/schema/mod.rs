@@ -7,7 +7,7 @@ mod fields;
 pub(crate) mod python;
 mod rule;
 
-pub(crate) use fields::{Fields, boolean_words, integer};
+pub(crate) use fields::{Fields, boolean_words, integer, specs};
 pub(crate) use rule::{INTEGER_MAX, Rule, TEXT_MAX};
 
 use serde_json::{Map, Value};

@@ -12,7 +12,20 @@ pub(crate) const TEXT_MAX: usize = 255;
 /// The largest number that Cinder's integer columns hold.
 pub(crate) const INTEGER_MAX: i64 = 2_147_483_647;
 
-const METADATA_KEY: &str = "^[a-zA-Z0-9-_:. /]{1,255}$";
+/// What a dictionary of texts may hold.
+#[derive(Clone, Copy)]
+struct Dictionary {
+    /// The characters of its keys besides letters and digits, as the refusal writes them.
+    signs: &'static str,
+    /// What the whole may be.
+    types: &'static str,
+    nulls: bool,
+}
+
+const METADATA: Dictionary = Dictionary { signs: "-_:. /", types: "'object'", nulls: false };
+const METADATA_OR_NULL: Dictionary = Dictionary { types: "'object', 'null'", ..METADATA };
+const SPECS: Dictionary = Dictionary { nulls: true, ..METADATA };
+const NARROW_SPECS: Dictionary = Dictionary { signs: "-_:.", ..SPECS };
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
@@ -29,6 +42,8 @@ pub(crate) enum Rule {
     TextOrNull {
         max: usize,
     },
+    /// As `Text`, and more than blanks.
+    Name,
     /// A text of printable characters, or null.
     Description,
     /// A whole number of at least 1, or its digits in a text.
@@ -36,11 +51,21 @@ pub(crate) enum Rule {
     SizeOrNull,
     /// A whole number of at least -1, or its digits in a text.
     Limit,
+    /// A whole number of at least 0, or its digits in a text, or null.
+    CountOrNull,
     Word(&'static [&'static str]),
     Metadata,
     MetadataOrNull,
     /// `{key: value}` with exactly one pair.
     MetadataItem,
+    /// As metadata; a value may also be null.
+    Specs,
+    /// As `Specs`, without blanks and slashes in keys.
+    NarrowSpecs,
+    /// `{key: value}` with exactly one pair of `NarrowSpecs`.
+    NarrowSpecsItem,
+    /// Different texts of 1 to 255 characters.
+    Words,
     Object(&'static Object),
     ObjectOrNull(&'static Object),
 }
@@ -56,16 +81,23 @@ impl Rule {
             Self::Text { min, max } => text(value, *min, *max),
             Self::TextOrNull { .. } | Self::Description if !value.is_string() => text_or_null(value),
             Self::TextOrNull { max } => text(value, 0, *max),
+            Self::Name => text(value, 1, TEXT_MAX).or_else(|| not_blank(value)),
             Self::Description => text(value, 0, TEXT_MAX).or_else(|| printable(value)),
             Self::Size => number(value, 1, "'integer', 'string'"),
             Self::SizeOrNull if value.is_null() => None,
             Self::SizeOrNull => number(value, 1, "'integer', 'string', 'null'"),
             Self::Limit => number(value, -1, "'integer', 'string'"),
+            Self::CountOrNull if value.is_null() => None,
+            Self::CountOrNull => number(value, 0, "'string', 'integer', 'null'"),
             Self::Word(words) => word(value, words),
             Self::MetadataOrNull | Self::ObjectOrNull(_) if value.is_null() => None,
-            Self::Metadata => return metadata(value, place, "'object'"),
-            Self::MetadataOrNull => return metadata(value, place, "'object', 'null'"),
-            Self::MetadataItem => return metadata_item(value, place),
+            Self::Metadata => return METADATA.check(value, place),
+            Self::MetadataOrNull => return METADATA_OR_NULL.check(value, place),
+            Self::MetadataItem => return METADATA.check_item(value, place),
+            Self::Specs => return SPECS.check(value, place),
+            Self::NarrowSpecs => return NARROW_SPECS.check(value, place),
+            Self::NarrowSpecsItem => return NARROW_SPECS.check_item(value, place),
+            Self::Words => words(value),
             Self::Object(object) | Self::ObjectOrNull(object) => {
                 return object.check_at(value, Some(place), version).map(drop);
             }
@@ -151,35 +183,57 @@ fn word(value: &Value, words: &[&str]) -> Option<String> {
     Some(format!("{} is not one of [{words}]", python::repr(value)))
 }
 
-fn metadata(value: &Value, place: &str, types: &str) -> Result<(), Fault> {
-    let Value::Object(pairs) = value else {
-        let detail = wrong_type(value, types).unwrap_or_default();
-        return Err(refusal(Some(place), value, &detail));
-    };
-    for (key, item) in pairs.iter().filter(|(key, _)| is_metadata_key(key)) {
-        if let Some(detail) = text(item, 0, TEXT_MAX) {
-            return Err(refusal(Some(key), item, &detail));
-        }
+fn words(value: &Value) -> Option<String> {
+    let Value::Array(items) = value else { return wrong_type(value, "'array'") };
+    if let Some(complaint) = items.iter().find_map(|item| text(item, 1, TEXT_MAX)) {
+        return Some(complaint);
     }
-    match pairs.keys().find(|key| !is_metadata_key(key)) {
-        None => Ok(()),
-        Some(key) => {
-            let detail = format!("{} does not match any of the regexes: '{METADATA_KEY}'", python::quoted(key));
-            Err(refusal(Some(place), value, &detail))
-        }
-    }
+    let repeated = items.iter().enumerate().any(|(at, item)| items.iter().take(at).any(|earlier| earlier == item));
+    repeated.then(|| format!("{} has non-unique elements", python::repr(value)))
 }
 
-fn metadata_item(value: &Value, place: &str) -> Result<(), Fault> {
-    metadata(value, place, "'object'")?;
-    match value.as_object().map_or(0, serde_json::Map::len) {
-        0 => Err(refusal(Some(place), value, &format!("{} does not have enough properties", python::repr(value)))),
-        1 => Ok(()),
-        _ => Err(refusal(Some(place), value, &format!("{} has too many properties", python::repr(value)))),
-    }
+fn not_blank(value: &Value) -> Option<String> {
+    value.as_str().is_some_and(|name| name.trim().is_empty()).then(|| "The 'name' can not be empty.".to_owned())
 }
 
-fn is_metadata_key(key: &str) -> bool {
-    let known = |character: char| character.is_ascii_alphanumeric() || "-_:. /".contains(character);
-    (1..=TEXT_MAX).contains(&key.chars().count()) && key.chars().all(known)
+impl Dictionary {
+    fn check(self, value: &Value, place: &str) -> Result<(), Fault> {
+        let Value::Object(pairs) = value else {
+            let detail = wrong_type(value, self.types).unwrap_or_default();
+            return Err(refusal(Some(place), value, &detail));
+        };
+        for (key, item) in pairs.iter().filter(|(key, _)| self.is_key(key)) {
+            let complaint = match item {
+                Value::Null if self.nulls => None,
+                Value::String(_) => text(item, 0, TEXT_MAX),
+                _ if self.nulls => wrong_type(item, "'string', 'null'"),
+                _ => wrong_type(item, "'string'"),
+            };
+            if let Some(detail) = complaint {
+                return Err(refusal(Some(key), item, &detail));
+            }
+        }
+        match pairs.keys().find(|key| !self.is_key(key)) {
+            None => Ok(()),
+            Some(key) => {
+                let pattern = format!("^[a-zA-Z0-9{}]{{1,255}}$", self.signs);
+                let detail = format!("{} does not match any of the regexes: '{pattern}'", python::quoted(key));
+                Err(refusal(Some(place), value, &detail))
+            }
+        }
+    }
+
+    fn check_item(self, value: &Value, place: &str) -> Result<(), Fault> {
+        self.check(value, place)?;
+        match value.as_object().map_or(0, serde_json::Map::len) {
+            0 => Err(refusal(Some(place), value, &format!("{} does not have enough properties", python::repr(value)))),
+            1 => Ok(()),
+            _ => Err(refusal(Some(place), value, &format!("{} has too many properties", python::repr(value)))),
+        }
+    }
+
+    fn is_key(self, key: &str) -> bool {
+        let known = |character: char| character.is_ascii_alphanumeric() || self.signs.contains(character);
+        (1..=TEXT_MAX).contains(&key.chars().count()) && key.chars().all(known)
+    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod group_type;
 pub(crate) mod message;
+pub(crate) mod qos_specs;
 pub(crate) mod quota;
 pub(crate) mod service;
 pub(crate) mod snapshot;

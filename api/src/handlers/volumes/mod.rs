@@ -4,6 +4,7 @@ pub(crate) mod action;
 mod actions;
 pub(crate) mod create;
 mod delete;
+pub(crate) mod encryption;
 mod list;
 pub(crate) mod manage;
 pub(crate) mod metadata;

@@ -1,0 +1,25 @@
+//! `GET /volumes/{id}/encryption` and `…/{key}`.
+
+use serde_json::Value;
+
+use crate::call::{Answer, Call};
+use crate::error::Fault;
+use crate::policy::rules;
+use crate::views::volume_type::volume_encryption;
+
+pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+    Ok(Answer::ok(read(&call).await?))
+}
+
+pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+    let value = read(&call).await?.get(call.segment("key")).cloned();
+    value.map(Answer::ok).ok_or_else(Fault::absent)
+}
+
+async fn read(call: &Call) -> Result<Value, Fault> {
+    let mut conn = call.app.database.read().await?;
+    let volume = db::volumes::get(&mut conn, &call.caller.scope(), call.id()).await?;
+    call.require(rules::VOLUME_ENCRYPTION_METADATA)?;
+    let encryption = db::types::encryption::get(&mut conn, &volume.volume_type_id).await?;
+    Ok(volume_encryption(encryption.as_ref()))
+}
