@@ -137,8 +137,11 @@ pub struct QuotaConfig {
     pub quota_volumes: i64,
     pub quota_gigabytes: i64,
     pub quota_snapshots: i64,
+    /// GiB of one volume.
+    pub per_volume_size_limit: i64,
     pub quota_backups: i64,
     pub quota_backup_gigabytes: i64,
+    pub quota_groups: i64,
 }
 
 impl Default for QuotaConfig {
@@ -148,8 +151,10 @@ impl Default for QuotaConfig {
             quota_volumes: limits.volumes,
             quota_gigabytes: limits.gigabytes,
             quota_snapshots: limits.snapshots,
+            per_volume_size_limit: limits.per_volume_gigabytes,
             quota_backups: limits.backups,
             quota_backup_gigabytes: limits.backup_gigabytes,
+            quota_groups: limits.groups,
         }
     }
 }
@@ -160,8 +165,10 @@ impl QuotaConfig {
             ("quota.quota_volumes", self.quota_volumes),
             ("quota.quota_gigabytes", self.quota_gigabytes),
             ("quota.quota_snapshots", self.quota_snapshots),
+            ("quota.per_volume_size_limit", self.per_volume_size_limit),
             ("quota.quota_backups", self.quota_backups),
             ("quota.quota_backup_gigabytes", self.quota_backup_gigabytes),
+            ("quota.quota_groups", self.quota_groups),
         ];
         match limits.into_iter().find(|(_, limit)| *limit < -1) {
             Some((key, _)) => Err(ConfigError::value(key, "must be at least 0, or -1 for no limit")),
@@ -176,8 +183,10 @@ impl From<QuotaConfig> for Limits {
             volumes: config.quota_volumes,
             gigabytes: config.quota_gigabytes,
             snapshots: config.quota_snapshots,
+            per_volume_gigabytes: config.per_volume_size_limit,
             backups: config.quota_backups,
             backup_gigabytes: config.quota_backup_gigabytes,
+            groups: config.quota_groups,
         }
     }
 }

@@ -12,8 +12,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    backups, default_types, extensions, group_types, jobs, limits, messages, metadata, pools, qos_specs, quotas,
-    services, snapshots, types, versions, volumes, zones,
+    backups, default_types, extensions, group_types, jobs, limits, messages, metadata, pools, qos_specs, quota_classes,
+    quotas, services, snapshots, types, versions, volumes, zones,
 };
 use crate::microversion;
 use crate::openapi::answers::{self, BACKUP, SNAPSHOT, VOLUME};
@@ -164,10 +164,13 @@ fn operation(routes: Routes) -> Routes {
         .put("/os-services/{verb}", services::switch, ok("Switches a service on or off").takes(&services::SWITCH).takes(&services::SWITCH_WITH_REASON))
         .get("/os-availability-zone", zones::list, ok("Lists availability zones"))
         .get("/scheduler-stats/get_pools", pools::list, ok("Lists pools").reads(&["detail"]))
-        .get("/limits", limits::show, ok("Shows what a project may hold and holds").reads(&["project_id"]))
+        .get("/limits", limits::show, ok("Shows what a project may hold and holds").reads(&["project_id", "tenant_id"]))
         .get("/os-quota-sets/{id}", quotas::show, ok("Shows a project's quota").reads(&["usage"]))
         .put("/os-quota-sets/{id}", quotas::update, ok("Sets a project's quota").takes(&quotas::BODY))
+        .delete("/os-quota-sets/{id}", quotas::delete, ok("Takes a project's own quota away, so that the defaults hold"))
         .get("/os-quota-sets/{id}/defaults", quotas::defaults, ok("Shows the quota that projects begin with"))
+        .get("/os-quota-class-sets/{id}", quota_classes::show, ok("Shows the quota of a class of projects; `default` is everybody's"))
+        .put("/os-quota-class-sets/{id}", quota_classes::update, ok("Sets the quota of a class of projects").takes(&quota_classes::BODY))
         .get("/messages", messages::list, ok("Lists what became of acts after they were accepted").since(microversion::MESSAGES).lists(&paging::MESSAGES).of(answers::MESSAGE))
         .get("/messages/{id}", messages::show, ok("Shows a message").since(microversion::MESSAGES).gives("message", answers::MESSAGE))
         .delete("/messages/{id}", messages::delete, status(204, "Deletes a message").since(microversion::MESSAGES))

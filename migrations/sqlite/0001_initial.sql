@@ -133,6 +133,8 @@ CREATE TABLE snapshots (
     volume_id TEXT NOT NULL REFERENCES volumes (id),
     project_id TEXT NOT NULL,
     user_id TEXT NOT NULL,
+    -- For whose quotas it counts; its volume's.
+    volume_type_id TEXT NOT NULL,
     name TEXT,
     description TEXT,
     size_gb BIGINT NOT NULL,
@@ -206,20 +208,35 @@ CREATE INDEX messages_by_age ON messages (created_at, id);
 CREATE INDEX messages_by_resource ON messages (resource_id);
 CREATE INDEX messages_by_expiry ON messages (expires_at);
 
--- A project's own limits; without a row the configured default holds. -1 is unlimited.
+-- The limits of a class of projects; those of the class 'default' are every project's, and without a row the configured ones
+-- hold. -1 is unlimited.
+CREATE TABLE quota_classes (
+    class_name TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    -- What is limited, or only its part of one volume type; empty for the whole, as a key takes no null.
+    volume_type_id TEXT NOT NULL,
+    hard_limit BIGINT NOT NULL,
+    PRIMARY KEY (class_name, resource, volume_type_id)
+);
+CREATE INDEX quota_classes_by_type ON quota_classes (volume_type_id);
+
+-- A project's own limits; without a row its class's hold.
 CREATE TABLE quotas (
     project_id TEXT NOT NULL,
     resource TEXT NOT NULL,
+    volume_type_id TEXT NOT NULL,
     hard_limit BIGINT NOT NULL,
-    PRIMARY KEY (project_id, resource)
+    PRIMARY KEY (project_id, resource, volume_type_id)
 );
+CREATE INDEX quotas_by_type ON quotas (volume_type_id);
 
 -- What a project holds: at every commit the sum over its rows.
 CREATE TABLE quota_usages (
     project_id TEXT NOT NULL,
     resource TEXT NOT NULL,
+    volume_type_id TEXT NOT NULL,
     in_use BIGINT NOT NULL,
-    PRIMARY KEY (project_id, resource)
+    PRIMARY KEY (project_id, resource, volume_type_id)
 );
 
 -- What os-services lists.

@@ -178,7 +178,8 @@ impl Cluster {
     /// What the tests' project holds, where it holds anything.
     pub async fn usage(&self) -> Result<Vec<(Resource, i64)>> {
         let usage = db::quotas::usage(&mut self.database.read().await?, PROJECT_ID).await?;
-        Ok(usage.into_iter().filter(|(_, used)| *used != 0).collect())
+        let plain = usage.iter().filter(|(counter, used)| counter.volume_type_id.is_none() && *used != 0);
+        Ok(plain.map(|(counter, used)| (counter.resource, used)).collect())
     }
 
     /// How many objects lie under a backup's place.

@@ -5,12 +5,12 @@ use db::{Conn, backups, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
 use domain::lineage::choose_parent;
-use domain::quota::Resource;
+use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Error, Result};
 
-use super::{cancel_job_about, check_same_size, commit, enqueue, metadata, prepare_forced_deletion, raced};
+use super::{cancel_job_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// A backup that the caller wants.
@@ -33,8 +33,8 @@ pub(crate) async fn create(call: &Call, wish: NewBackup) -> Result<Backup> {
     let volume = volumes::get(&mut tx, &call.caller.scope(), &wish.volume_id).await?;
     let source = Source::find(&mut tx, call, &volume, &wish).await?;
     let project_id = &call.caller.project_id;
-    let amounts = [(Resource::Backups, 1), (Resource::BackupGigabytes, volume.size_gb)];
-    quotas::charge(&mut tx, project_id, &call.app.default_limits(), &amounts).await?;
+    let holding = Holding::backup(volume.size_gb);
+    quotas::charge(&mut tx, project_id, &call.app.default_limits(), &holding).await?;
     let parent = if wish.incremental { Some(parent(&mut tx, call, &volume, &source).await?) } else { None };
     let backup = row(call, &volume, &source, parent, &wish);
     backups::insert(&mut tx, &backup).await?;
@@ -91,7 +91,7 @@ impl Source {
             }
             Self::Volume { was } => {
                 if volumes::take_for_backup(conn, volume.id, *was, call.now).await? {
-                    return check_same_size(conn, volume).await;
+                    return check_unchanged(conn, volume).await;
                 }
                 volumes::get(conn, &call.caller.scope(), &volume.id.to_string()).await?.check_backup(force)?;
                 Err(raced("Volume", volume.id))

@@ -2,6 +2,7 @@
 
 use db::metadata::{self, Pairs};
 use db::{Conn, quotas};
+use domain::quota::Holding;
 use domain::volume::METADATA_BYTES_MAX;
 use domain::{Error, Kind, Result};
 
@@ -36,7 +37,7 @@ pub(crate) async fn merge(conn: &mut Conn, project_id: &str, resource_id: &str, 
 
 /// The project's lock: two requests that add different keys at the same time would not see each other's.
 async fn lock(conn: &mut Conn, project_id: &str) -> Result<()> {
-    quotas::record(conn, project_id, &[]).await
+    quotas::record(conn, project_id, &Holding::none()).await
 }
 
 /// Whether they are not too much for one resource.

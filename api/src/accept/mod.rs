@@ -14,6 +14,7 @@ pub(crate) mod metadata;
 pub(crate) mod new_volumes;
 pub(crate) mod pools;
 pub(crate) mod qos_specs;
+pub(crate) mod quotas;
 pub(crate) mod restores;
 pub(crate) mod snapshots;
 pub(crate) mod types;
@@ -66,11 +67,11 @@ async fn prepare_forced_deletion(conn: &mut Conn, call: &Call, resource_id: &str
     Ok(true)
 }
 
-/// After a compare-and-set has locked the volume's row: between the look and the lock it may have grown and come back to its
-/// status, and what was charged went by its size.
-async fn check_same_size(conn: &mut Conn, volume: &Volume) -> Result<()> {
+/// After a compare-and-set has locked the volume's row: between the look and the lock it may have grown or changed its type
+/// and come back to its status, and what was charged went by both.
+async fn check_unchanged(conn: &mut Conn, volume: &Volume) -> Result<()> {
     let now = db::volumes::get(conn, &db::Scope::All, &volume.id.to_string()).await?;
-    if now.size_gb == volume.size_gb { Ok(()) } else { Err(raced("Volume", volume.id)) }
+    if now.holding() == volume.holding() { Ok(()) } else { Err(raced("Volume", volume.id)) }
 }
 
 /// What the loser of a race gets when the check does not refuse any more: the status changed there and back.

@@ -4,7 +4,6 @@ use db::metadata::Pairs;
 use db::{Conn, backups, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
-use domain::quota::Resource;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Kind, Result, VolumeId};
@@ -144,8 +143,7 @@ impl Draft {
 
 /// Charges for the volume and writes its row.
 pub(super) async fn insert(conn: &mut Conn, call: &Call, volume: &Volume, pairs: &Pairs) -> Result<()> {
-    let amounts = [(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)];
-    quotas::charge(conn, &volume.project_id, &call.app.default_limits(), &amounts).await?;
+    quotas::charge(conn, &volume.project_id, &call.app.default_limits(), &volume.holding()).await?;
     volumes::insert(conn, volume).await?;
     metadata::insert(conn, &volume.id.to_string(), pairs).await
 }

@@ -3,11 +3,11 @@
 use db::metadata::Pairs;
 use db::{Conn, metadata, quotas, snapshots, volumes};
 use domain::job::Subject;
-use domain::quota::Resource;
+use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus, check_create};
 use domain::{Result, SnapshotId};
 
-use super::{check_same_size, commit, enqueue, prepare_forced_deletion, raced};
+use super::{check_unchanged, commit, enqueue, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// A snapshot that the caller wants.
@@ -25,19 +25,20 @@ pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
     let volume = volumes::get(&mut tx, &call.caller.scope(), &wish.volume_id).await?;
     check_create(&volume, wish.in_use_allowed)?;
     let project_id = &call.caller.project_id;
-    let amounts = [(Resource::Snapshots, 1), (Resource::Gigabytes, volume.size_gb)];
-    quotas::charge(&mut tx, project_id, &call.app.default_limits(), &amounts).await?;
+    let holding = Holding::snapshot(volume.size_gb, &volume.volume_type_id);
+    quotas::charge(&mut tx, project_id, &call.app.default_limits(), &holding).await?;
     // Written unchanged: the row stays locked, so that the volume is not deleted before its snapshot is there.
     if !volumes::change_status(&mut tx, volume.id, &[volume.status], volume.status, call.now).await? {
         check_create(&volumes::get(&mut tx, &call.caller.scope(), &wish.volume_id).await?, wish.in_use_allowed)?;
         return Err(raced("Volume", volume.id));
     }
-    check_same_size(&mut tx, &volume).await?;
+    check_unchanged(&mut tx, &volume).await?;
     let snapshot = Snapshot {
         id: SnapshotId::random(),
         volume_id: volume.id,
         project_id: project_id.clone(),
         user_id: call.caller.user_id.clone(),
+        volume_type_id: volume.volume_type_id.clone(),
         name: wish.name,
         description: wish.description,
         size_gb: volume.size_gb,

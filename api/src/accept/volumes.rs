@@ -3,12 +3,12 @@
 use db::metadata::Pairs;
 use db::{Conn, attachments, quotas, snapshots, volumes};
 use domain::job::{JobKind, Subject};
-use domain::quota::Resource;
+use domain::quota::Holding;
 use domain::snapshot::SnapshotStatus;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Result};
 
-use super::{cancel_job_about, check_same_size, commit, enqueue, metadata, prepare_forced_deletion, raced};
+use super::{cancel_job_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// Accepts growth. The larger size is charged for now; when the job fails, its end gives the difference back.
@@ -17,19 +17,20 @@ pub(crate) async fn extend(call: &Call, id: &str, new_size_gb: i64, in_use_allow
     let volume = volumes::get(&mut tx, &call.caller.scope(), id).await?;
     volume.check_extend(new_size_gb, in_use_allowed)?;
     let charged_gb = new_size_gb - volume.size_gb;
-    let amounts = [(Resource::Gigabytes, charged_gb)];
-    quotas::charge(&mut tx, &volume.project_id, &call.app.default_limits(), &amounts).await?;
+    let holding = Holding::growth(charged_gb, new_size_gb, &volume.volume_type_id);
+    quotas::charge(&mut tx, &volume.project_id, &call.app.default_limits(), &holding).await?;
     if !volumes::change_status(&mut tx, volume.id, &[volume.status], VolumeStatus::Extending, call.now).await? {
         volumes::get(&mut tx, &call.caller.scope(), id).await?.check_extend(new_size_gb, in_use_allowed)?;
         return Err(raced("Volume", volume.id));
     }
-    check_same_size(&mut tx, &volume).await?;
+    check_unchanged(&mut tx, &volume).await?;
     // An operator's reset can make the volume look free while an earlier growth, charged for, is under way.
     let unfinished = db::jobs::unfinished_about(&mut tx, &volume.id.to_string()).await?;
     if unfinished.is_some_and(|job| job.subject.kind() == JobKind::VolumeExtend) {
         return Err(raced("Volume", volume.id));
     }
-    let subject = Subject::VolumeExtend { volume_id: volume.id, new_size_gb, charged_gb, was: volume.status };
+    let (volume_type_id, was) = (volume.volume_type_id.clone(), volume.status);
+    let subject = Subject::VolumeExtend { volume_id: volume.id, new_size_gb, charged_gb, volume_type_id, was };
     enqueue(&mut tx, call, subject, &volume.project_id, volume.pool.as_deref()).await?;
     commit(call, tx).await
 }

@@ -8,7 +8,8 @@ use crate::views::quota::{self, Quota};
 
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::LIMITS_EXTENSION_USED_LIMITS)?;
-    let other = call.parameters.get("project_id").filter(|_| call.version >= LIMITS_OF_PROJECT);
+    let named = call.parameters.get("project_id").or_else(|| call.parameters.get("tenant_id"));
+    let other = named.filter(|_| call.version >= LIMITS_OF_PROJECT);
     let project_id = other.filter(|_| call.caller.is_admin()).unwrap_or(&call.caller.project_id);
     let quota = read(&call, project_id).await?;
     Ok(Answer::ok(quota::limits(&quota)))
@@ -17,7 +18,7 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
 /// The project's limits and usage.
 pub(crate) async fn read(call: &Call, project_id: &str) -> Result<Quota, Fault> {
     let mut conn = call.app.database.read().await?;
-    let limits = db::quotas::limits(&mut conn, project_id, &call.app.default_limits()).await?;
+    let allowed = db::quotas::limits(&mut conn, project_id, &call.app.default_limits()).await?;
     let usage = db::quotas::usage(&mut conn, project_id).await?;
-    Ok(Quota { limits, usage })
+    Ok(Quota { allowed, usage })
 }

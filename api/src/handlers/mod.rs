@@ -11,6 +11,7 @@ pub(crate) mod messages;
 pub(crate) mod metadata;
 pub(crate) mod pools;
 pub(crate) mod qos_specs;
+pub(crate) mod quota_classes;
 pub(crate) mod quotas;
 pub(crate) mod services;
 pub(crate) mod snapshots;

@@ -1,48 +1,64 @@
 //! `/os-quota-sets/{project}` (contract §1.9).
 
-use domain::quota::Resource;
+use db::types::VolumeType;
+use domain::quota::Counter;
 use serde_json::{Map, Value, json};
 
+use crate::accept::quotas::{self as accept, Change};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::limits;
 use crate::policy::rules;
-use crate::schema::{Field, Fields, Object, Rule, python};
-use crate::views::quota::{self, Quota, UNLIMITED, names_of_type};
+use crate::schema::{Field, Fields, INTEGER_MAX, Object, Rule, python};
+use crate::views::quota;
 
 const QUOTA_SET: Object = Object::open(&[]);
 pub(crate) const BODY: Object = Object::closed(&[Field::required("quota_set", Rule::Object(&QUOTA_SET))]);
+/// The longest name of a project or a class.
+const NAME_MAX: usize = 255;
 
 /// `GET`, with `?usage=True` also what is in use.
 pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
     check_project(&call)?;
     let quota = limits::read(&call, call.id()).await?;
-    let set = set(&call, &quota, call.parameters.switch("usage")?).await?;
+    let types = types(&call).await?;
+    let with_usage = call.parameters.switch("usage")?;
+    let set = if with_usage { quota::set_with_usage(&quota, &types) } else { quota::set(&quota.allowed, &types) };
     Ok(answer(set, Some(call.id())))
 }
 
 /// `GET …/defaults`.
 pub(crate) async fn defaults(call: Call) -> Result<Answer, Fault> {
     check_project(&call)?;
-    let quota = Quota { limits: call.app.default_limits(), usage: Vec::new() };
-    let set = set(&call, &quota, false).await?;
-    Ok(answer(set, Some(call.id())))
+    let mut conn = call.app.database.read().await?;
+    let configured = call.app.default_limits();
+    let allowed = db::quotas::class_limits(&mut conn, db::quotas::DEFAULT_CLASS, &configured).await?;
+    drop(conn);
+    Ok(answer(quota::set(&allowed, &types(&call).await?), Some(call.id())))
 }
 
 /// `PUT`: answers the set without its id, as Cinder does.
 pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("quota_set").ok_or_else(Fault::malformed)?;
-    call.require(rules::QUOTAS_UPDATE)?;
-    let project_id = call.id();
-    let changes = changes(&call, fields).await?;
-    let mut tx = call.app.database.begin("set quota").await?;
-    for (resource, limit) in changes {
-        db::quotas::set_limit(&mut tx, project_id, resource, limit).await?;
+    if fields.is_empty() {
+        let text = "Invalid input for field/attribute quota_set. Value: {}. {} does not have enough properties";
+        return Err(Fault::bad_request(text));
     }
-    tx.commit().await?;
-    let quota = limits::read(&call, project_id).await?;
-    Ok(answer(set(&call, &quota, false).await?, None))
+    let types = types(&call).await?;
+    let changes = changes(fields, &types)?;
+    call.require(rules::QUOTAS_UPDATE)?;
+    check_name("quota_set_name", call.id())?;
+    accept::set_limits(&call, call.id(), &changes).await?;
+    let quota = limits::read(&call, call.id()).await?;
+    Ok(answer(quota::set(&quota.allowed, &types), None))
+}
+
+/// `DELETE`: the defaults hold again.
+pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+    call.require(rules::QUOTAS_DELETE)?;
+    accept::clear_limits(&call, call.id()).await?;
+    Ok(Answer::done())
 }
 
 /// Others than administrators ask for their own project only.
@@ -51,10 +67,19 @@ fn check_project(call: &Call) -> Result<(), Fault> {
     if call.id() == call.caller.project_id { Ok(()) } else { call.require_admin(rules::QUOTAS_SHOW) }
 }
 
-async fn set(call: &Call, quota: &Quota, usage: bool) -> Result<Map<String, Value>, Fault> {
+/// All of them: each brings limits of its own along.
+pub(super) async fn types(call: &Call) -> Result<Vec<VolumeType>, Fault> {
     let mut conn = call.app.database.read().await?;
-    let types = db::types::list(&mut conn).await?;
-    Ok(quota::set(quota, &types, usage))
+    Ok(db::types::list(&mut conn).await?)
+}
+
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), Fault> {
+    match name.chars().count() {
+        length if length > NAME_MAX => {
+            Err(Fault::bad_request(format!("{what} has {length} characters, more than {NAME_MAX}.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn answer(mut set: Map<String, Value>, project_id: Option<&str>) -> Answer {
@@ -64,51 +89,36 @@ fn answer(mut set: Map<String, Value>, project_id: Option<&str>) -> Answer {
     Answer::ok(json!({"quota_set": set}))
 }
 
-/// The limits to write, all of them checked before the first is.
-async fn changes(call: &Call, fields: Fields<'_>) -> Result<Vec<(Resource, i64)>, Fault> {
-    let quota = limits::read(call, call.id()).await?;
-    let mut conn = call.app.database.read().await?;
-    let types = db::types::list(&mut conn).await?;
-    let fixed = |name: &str| {
-        let of_type = types.iter().any(|kind| names_of_type(&kind.name).iter().any(|known| known == name));
-        UNLIMITED.iter().find(|(known, _)| *known == name).map(|(_, limit)| *limit).or(of_type.then_some(-1))
-    };
+fn changes(fields: Fields<'_>, types: &[VolumeType]) -> Result<Vec<Change>, Fault> {
     let mut changes = Vec::new();
     let mut unknown = Vec::new();
     for (name, value) in fields.iter().filter(|(name, _)| !matches!(*name, "tenant_id" | "id")) {
-        match (Resource::parse(name), fixed(name)) {
-            (Some(resource), _) => changes.push((resource, limit(name, value, &quota, resource)?)),
-            (None, Some(stands)) if number(name, value)? == stands => {}
-            (None, Some(stands)) => {
-                let message =
-                    format!("Invalid input received: quota {name} is not limited here; only {stands} can be set.");
-                return Err(Fault::bad_request(message));
-            }
-            (None, None) => unknown.push(name),
+        match counter(name, types) {
+            Some(counter) => changes.push((name.to_owned(), counter, limit(name, value)?)),
+            None => unknown.push(name),
         }
     }
     if unknown.is_empty() {
         return Ok(changes);
     }
-    Err(Fault::bad_request(format!("Invalid input received: Bad key(s) in quota set: {}", unknown.join(","))))
+    Err(Fault::bad_request(format!("Invalid input received: Bad key(s) in quota set: {}", unknown.join(", "))))
 }
 
-fn number(name: &str, value: &Value) -> Result<i64, Fault> {
-    Rule::Limit.check(value, name, crate::microversion::MIN)?;
-    crate::schema::integer(value).ok_or_else(|| {
-        let message = format!("Quota limit {} must be an integer.", python::repr(value));
-        Fault::bad_request(message)
-    })
+pub(super) fn counter(name: &str, types: &[VolumeType]) -> Option<Counter> {
+    quota::counters(types).find(|(known, _)| known == name).map(|(_, counter)| counter)
 }
 
-fn limit(name: &str, value: &Value, quota: &Quota, resource: Resource) -> Result<i64, Fault> {
-    let limit = number(name, value)?;
-    let used = quota.used(resource);
-    if limit >= 0 && limit < used {
-        return Err(Fault::bad_request(format!(
-            "Quota {name} limit must be equal or greater than existing resources. Current usage is {used} and the requested \
-             limit is {limit}."
-        )));
+/// What Python's `int(str(value))` takes, from -1 on.
+fn limit(name: &str, value: &Value) -> Result<i64, Fault> {
+    let digits = python::text(value);
+    let whole = digits.trim().trim_start_matches(['+', '-']);
+    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::bad_request(format!("{name} must be an integer")));
     }
-    Ok(limit)
+    let too_long = if digits.trim().starts_with('-') { i64::MIN } else { i64::MAX };
+    match digits.trim().parse().unwrap_or(too_long) {
+        limit if limit < -1 => Err(Fault::bad_request(format!("{name} must be >= -1"))),
+        limit if limit > INTEGER_MAX => Err(Fault::bad_request(format!("{name} must be <= {INTEGER_MAX}"))),
+        limit => Ok(limit),
+    }
 }

@@ -1,52 +1,41 @@
 //! Quotas and limits as clients see them (contract §1.9, §2.8).
 
+use db::quotas::{Allowed, Usage};
 use db::types::VolumeType;
-use domain::quota::{Limits, Resource};
+use domain::quota::{Counter, Resource};
 use serde_json::{Map, Value, json};
-
-/// Resources that Cinder has and that nothing here limits, with the limits that Cinder shows for them.
-pub(crate) const UNLIMITED: [(&str, i64); 2] = [("per_volume_gigabytes", -1), ("groups", 10)];
 
 /// What a project may hold and holds.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    pub(crate) limits: Limits,
-    pub(crate) usage: Vec<(Resource, i64)>,
+    pub(crate) allowed: Allowed,
+    pub(crate) usage: Usage,
 }
 
-impl Quota {
-    pub(crate) fn used(&self, resource: Resource) -> i64 {
-        self.usage.iter().find(|(counted, _)| *counted == resource).map_or(0, |(_, used)| *used)
-    }
-
-    fn each(&self) -> impl Iterator<Item = (&'static str, i64, i64)> {
-        let limited = Resource::ALL.iter().map(|kind| (kind.as_str(), self.limits.of(*kind), self.used(*kind)));
-        limited.chain(UNLIMITED.iter().map(|(name, limit)| (*name, *limit, 0)))
-    }
-}
-
-/// The names of the limits that every volume type brings along; nothing here limits by type.
-pub(crate) fn names_of_type(name: &str) -> [String; 3] {
-    ["volumes", "gigabytes", "snapshots"].map(|resource| format!("{resource}_{name}"))
-}
-
-/// `quota_set`: limits alone, or with `usage` what is in use beside each.
-pub(crate) fn set(quota: &Quota, types: &[VolumeType], usage: bool) -> Map<String, Value> {
-    let entry = |limit: i64, used: i64| {
-        if usage { json!({"limit": limit, "in_use": used, "reserved": 0}) } else { limit.into() }
+/// Every counter with the name that clients know it by: the resources, and those that every volume type brings along.
+pub(crate) fn counters(types: &[VolumeType]) -> impl Iterator<Item = (String, Counter)> {
+    let plain = Resource::ALL.iter().map(|resource| (resource.to_string(), Counter::from(*resource)));
+    let of_type = |kind: &VolumeType| {
+        Resource::OF_TYPES.map(|resource| (format!("{resource}_{}", kind.name), Counter::of_type(resource, &kind.id)))
     };
-    let mut set: Map<String, Value> =
-        quota.each().map(|(name, limit, used)| (name.to_owned(), entry(limit, used))).collect();
-    for name in types.iter().flat_map(|kind| names_of_type(&kind.name)) {
-        set.insert(name, entry(-1, 0));
-    }
-    set
+    plain.chain(types.iter().flat_map(of_type))
+}
+
+/// `quota_set`: limits alone.
+pub(crate) fn set(allowed: &Allowed, types: &[VolumeType]) -> Map<String, Value> {
+    counters(types).map(|(name, counter)| (name, allowed.of(&counter).into())).collect()
+}
+
+/// `quota_set` with what is in use beside each limit.
+pub(crate) fn set_with_usage(quota: &Quota, types: &[VolumeType]) -> Map<String, Value> {
+    let entry = |counter: &Counter| json!({"limit": quota.allowed.of(counter), "in_use": quota.usage.of(counter), "reserved": 0});
+    counters(types).map(|(name, counter)| (name, entry(&counter))).collect()
 }
 
 /// `GET /limits`.
 pub(crate) fn limits(quota: &Quota) -> Value {
-    let limit = |resource| quota.limits.of(resource);
-    let used = |resource| quota.used(resource);
+    let limit = |resource| quota.allowed.plain(resource);
+    let used = |resource| quota.usage.plain(resource);
     json!({"limits": {"rate": [], "absolute": {
         "maxTotalVolumes": limit(Resource::Volumes),
         "maxTotalSnapshots": limit(Resource::Snapshots),

@@ -7,13 +7,9 @@ use serde_json::{Value, json};
 
 use crate::world::{HOST, OURS, POOL, World, text};
 
-async fn used(world: &World) -> Vec<(Resource, i64)> {
+async fn used(world: &World) -> db::quotas::Usage {
     let mut conn = world.database.read().await.expect("a connection");
     db::quotas::usage(&mut conn, OURS).await.expect("usage")
-}
-
-fn of(usage: &[(Resource, i64)], resource: Resource) -> i64 {
-    usage.iter().find(|(known, _)| *known == resource).map_or(0, |(_, used)| *used)
 }
 
 #[tokio::test]
@@ -32,7 +28,7 @@ async fn a_backup_of_a_volume_in_use_freezes_it() {
     assert!(job.request_id.as_deref().is_some_and(|id| id.starts_with("req-")));
     assert!(matches!(job.subject, Subject::BackupCreate { freeze: true, snapshot_id: None, .. }));
     let usage = used(&world).await;
-    assert_eq!((of(&usage, Resource::Backups), of(&usage, Resource::BackupGigabytes)), (1, 3));
+    assert_eq!((usage.plain(Resource::Backups), usage.plain(Resource::BackupGigabytes)), (1, 3));
     world.finish_jobs(Ending::Succeeded).await;
     assert_eq!(client.volume_status(&volume).await, "in-use");
 }
@@ -184,7 +180,7 @@ async fn extending_and_flags() {
     let action = format!("/volumes/{volume}/action");
     client.post(&action, json!({"os-extend": {"new_size": "3"}})).await.expect(202);
     assert_eq!(client.volume_status(&volume).await, "extending");
-    assert_eq!(of(&used(&world).await, Resource::Gigabytes), 3);
+    assert_eq!(used(&world).await.plain(Resource::Gigabytes), 3);
     world.finish_jobs(Ending::Succeeded).await;
     let set = client.post(&action, json!({"os-set_bootable": {"bootable": true}})).await;
     assert_eq!((set.code(), set.text.as_str()), (200, ""));
@@ -262,7 +258,7 @@ async fn two_requests_for_one_volume() {
     codes.sort_unstable();
     assert_eq!(codes, [202, 400]);
     assert_eq!(world.jobs().await.len(), 1);
-    assert_eq!(of(&used(&world).await, Resource::Backups), 1);
+    assert_eq!(used(&world).await.plain(Resource::Backups), 1);
 }
 
 #[tokio::test]

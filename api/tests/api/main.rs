@@ -9,6 +9,7 @@ mod messages;
 mod openapi;
 mod paging;
 mod qos_specs;
+mod quotas;
 mod refusals;
 mod rubbish;
 mod serving;

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use db::types::VolumeType;
 use db::{ListQuery, Scope};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::{Ending, Job, JobKind, Subject};
-use domain::quota::{Limits, Resource};
+use domain::quota::{Counter, Holding, Limits, Resource};
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use crate::world::{Client, OURS, Reply, World, text};
 
 const CALLERS: u64 = 6;
 const CALLS: usize = 100;
+const GOLD: &str = "gold";
 
 /// A small reproducible source of choices.
 struct Choices(u64);
@@ -39,7 +41,10 @@ async fn act(client: Client<'_>, choices: &mut Choices) -> Option<Reply> {
     let volume = choices.one_of(&ids(client, "volumes").await)?;
     let post = |path: String, body: Value| async move { Some(client.post(&path, body).await) };
     match choices.next(11) {
-        0 => post("/volumes".into(), json!({"volume": {"size": 1}})).await,
+        0 => {
+            let kind = ["__DEFAULT__", GOLD][choices.next(2)];
+            post("/volumes".into(), json!({"volume": {"size": 1, "volume_type": kind}})).await
+        }
         1 | 2 => post("/backups".into(), json!({"backup": {"volume_id": volume}})).await,
         3 => post("/backups".into(), json!({"backup": {"volume_id": volume, "incremental": true}})).await,
         4 => post("/snapshots".into(), json!({"snapshot": {"volume_id": volume}})).await,
@@ -59,8 +64,28 @@ async fn act(client: Client<'_>, choices: &mut Choices) -> Option<Reply> {
     }
 }
 
+/// A type of which few fit.
+async fn limit_gold(world: &World) {
+    let mut tx = world.database.begin("test: gold").await.expect("begin");
+    let kind = VolumeType {
+        id: GOLD.to_owned(),
+        name: GOLD.to_owned(),
+        description: None,
+        is_public: true,
+        qos_specs_id: None,
+        created_at: domain::Timestamp::now(),
+        updated_at: None,
+    };
+    db::types::insert(&mut tx, &kind).await.expect("a type");
+    for (resource, limit) in [(Resource::Volumes, 3), (Resource::Gigabytes, 5), (Resource::Snapshots, 2)] {
+        db::quotas::set_limit(&mut tx, OURS, &Counter::of_type(resource, GOLD), limit).await.expect("a limit");
+    }
+    tx.commit().await.expect("commit");
+}
+
 async fn storm(world: World) {
     let world = Arc::new(world);
+    limit_gold(&world).await;
     for _ in 0..3 {
         world.member().volume(1).await;
     }
@@ -114,10 +139,12 @@ async fn check(world: &World) {
     };
     let usage = db::quotas::usage(&mut conn, OURS).await.expect("usage");
     let limits = db::quotas::limits(&mut conn, OURS, &Limits::default()).await.expect("limits");
-    for (resource, used) in usage {
-        assert_eq!(used, rows.sum(resource), "{resource}");
-        assert!(used <= limits.of(resource), "{resource}");
+    let sums = rows.holding().sums().expect("small sums");
+    for (counter, used) in usage.iter() {
+        assert_eq!(used, sums.get(counter).copied().unwrap_or(0), "{counter:?}");
+        assert!(limits.of(counter) < 0 || used <= limits.of(counter), "{counter:?}: {used}");
     }
+    assert!(sums.keys().all(|counter| usage.of(counter) > 0), "{sums:?}");
     rows.check_jobs();
     for backup in &rows.backups {
         let Some(parent) = backup.parent_id else { continue };
@@ -127,24 +154,18 @@ async fn check(world: &World) {
 }
 
 impl Rows {
-    fn sum(&self, resource: Resource) -> i64 {
-        let growth: i64 = self.jobs.iter().map(|job| self.growth(job)).sum();
-        let count = |length: usize| i64::try_from(length).expect("few");
-        let volumes: i64 = self.volumes.iter().map(|volume| volume.size_gb).sum();
-        let snapshots: i64 = self.snapshots.iter().map(|snapshot| snapshot.size_gb).sum();
-        match resource {
-            Resource::Volumes => count(self.volumes.len()),
-            Resource::Snapshots => count(self.snapshots.len()),
-            Resource::Gigabytes => volumes + snapshots + growth,
-            Resource::Backups => count(self.backups.len()),
-            Resource::BackupGigabytes => self.backups.iter().map(|backup| backup.size_gb).sum(),
-        }
-    }
-
-    fn growth(&self, job: &Job) -> i64 {
-        let Subject::VolumeExtend { volume_id, new_size_gb, .. } = job.subject else { return 0 };
-        let volume = self.volumes.iter().find(|volume| volume.id == volume_id);
-        volume.map_or(0, |volume| new_size_gb - volume.size_gb)
+    /// What all of them count for, with the growth that is under way.
+    fn holding(&self) -> Holding {
+        let volumes = self.volumes.iter().map(Volume::holding);
+        let snapshots = self.snapshots.iter().map(Snapshot::holding);
+        let backups = self.backups.iter().map(|backup| Holding::backup(backup.size_gb));
+        let growth = self.jobs.iter().filter_map(|job| match &job.subject {
+            Subject::VolumeExtend { charged_gb, volume_type_id, .. } => {
+                Some(Holding::growth(*charged_gb, 0, volume_type_id))
+            }
+            _ => None,
+        });
+        volumes.chain(snapshots).chain(backups).chain(growth).fold(Holding::none(), Holding::and)
     }
 
     fn count(&self, is_meant: impl Fn(&Job) -> bool) -> usize {

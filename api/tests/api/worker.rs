@@ -5,7 +5,7 @@ use domain::backup::BackupStatus;
 use domain::ids::WorkerId;
 use domain::job::{Ending, Job, JobKind, Subject};
 use domain::message::{Cause, Message, of_failure};
-use domain::quota::Resource;
+use domain::quota::Holding;
 use domain::settle::{BackupEffect, SnapshotEffect, VolumeEffect, settle};
 use domain::snapshot::SnapshotStatus;
 use domain::volume::{Volume, VolumeStatus};
@@ -64,8 +64,7 @@ async fn settle_backup(conn: &mut Conn, job: &Job, id: BackupId, effect: BackupE
         BackupEffect::Gone => {
             let backup = backups::get(conn, &Scope::All, &id.to_string()).await?;
             backups::delete(conn, id, now).await?;
-            let amounts = [(Resource::Backups, 1), (Resource::BackupGigabytes, backup.size_gb)];
-            quotas::release(conn, &backup.project_id, &amounts).await
+            quotas::release(conn, &backup.project_id, &Holding::backup(backup.size_gb)).await
         }
     }
 }
@@ -94,8 +93,7 @@ async fn settle_snapshot(
 async fn forget_snapshot(conn: &mut Conn, id: SnapshotId) -> Result<()> {
     let Ok(snapshot) = snapshots::get(conn, &Scope::All, &id.to_string()).await else { return Ok(()) };
     snapshots::delete(conn, id).await?;
-    let amounts = [(Resource::Snapshots, 1), (Resource::Gigabytes, snapshot.size_gb)];
-    quotas::release(conn, &snapshot.project_id, &amounts).await
+    quotas::release(conn, &snapshot.project_id, &snapshot.holding()).await
 }
 
 async fn settle_volume(
@@ -128,7 +126,7 @@ async fn settle_volume(
         match ending {
             Ending::Succeeded => volumes::set_size(conn, id, new_size_gb, now).await?,
             _ => {
-                let growth = [(Resource::Gigabytes, new_size_gb - volume.size_gb)];
+                let growth = Holding::growth(new_size_gb - volume.size_gb, 0, &volume.volume_type_id);
                 quotas::release(conn, &volume.project_id, &growth).await?;
             }
         }
@@ -141,6 +139,5 @@ async fn forget_volume(conn: &mut Conn, volume: &Volume) -> Result<()> {
         forget_snapshot(conn, snapshot.id).await?;
     }
     volumes::delete(conn, volume.id).await?;
-    let amounts = [(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)];
-    quotas::release(conn, &volume.project_id, &amounts).await
+    quotas::release(conn, &volume.project_id, &volume.holding()).await
 }

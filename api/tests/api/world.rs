@@ -324,7 +324,7 @@ impl World {
 
     pub(crate) async fn set_limit(&self, resource: domain::quota::Resource, limit: i64) {
         let mut tx = self.database.begin("test: limit").await.expect("begin");
-        db::quotas::set_limit(&mut tx, OURS, resource, limit).await.expect("limit");
+        db::quotas::set_limit(&mut tx, OURS, &resource.into(), limit).await.expect("limit");
         tx.commit().await.expect("commit");
     }
 }

@@ -20,6 +20,7 @@ pub const COLUMNS: &[&str] = &[
     "size_gb",
     "project_id",
     "user_id",
+    "volume_type_id",
     "created_at",
     "updated_at",
 ];
@@ -28,19 +29,21 @@ const TABLE: Table = Table {
     name: "snapshots",
     noun: "Snapshot",
     columns: COLUMNS,
-    select: "id, volume_id, project_id, user_id, name, description, size_gb, status, created_at, updated_at",
+    select: "id, volume_id, project_id, user_id, volume_type_id, name, description, size_gb, status, created_at, \
+             updated_at",
     visible: "TRUE",
     job_column: "snapshot_id",
 };
 
 /// `Conflict` when the volume is gone.
 pub async fn insert(conn: &mut Conn, snapshot: &Snapshot) -> Result<()> {
-    let text = format!("INSERT INTO snapshots ({}) VALUES ({})", TABLE.select, placeholders(1, 10));
+    let text = format!("INSERT INTO snapshots ({}) VALUES ({})", TABLE.select, placeholders(1, 11));
     sql(text)
         .bind(snapshot.id)
         .bind(snapshot.volume_id)
         .bind(&snapshot.project_id)
         .bind(&snapshot.user_id)
+        .bind(&snapshot.volume_type_id)
         .bind(&snapshot.name)
         .bind(&snapshot.description)
         .bind(snapshot.size_gb)
@@ -124,6 +127,7 @@ fn from_row(row: &Row) -> Result<Snapshot> {
         volume_id: row.id("volume_id")?,
         project_id: row.text("project_id")?,
         user_id: row.text("user_id")?,
+        volume_type_id: row.text("volume_type_id")?,
         name: row.opt_text("name")?,
         description: row.opt_text("description")?,
         size_gb: row.i64("size_gb")?,

@@ -18,6 +18,8 @@ struct Params {
     #[serde(skip_serializing_if = "Option::is_none")]
     charged_gb: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    volume_type_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     was: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -32,9 +34,10 @@ pub(crate) fn to_params(subject: &Subject) -> Result<String> {
     let mut params = Params::default();
     match subject {
         Subject::VolumeDelete { keep_data, .. } => params.keep_data = Some(*keep_data),
-        Subject::VolumeExtend { new_size_gb, charged_gb, was, .. } => {
+        Subject::VolumeExtend { new_size_gb, charged_gb, volume_type_id, was, .. } => {
             params.new_size_gb = Some(*new_size_gb);
             params.charged_gb = Some(*charged_gb);
+            params.volume_type_id = Some(volume_type_id.clone());
             params.was = Some(was.as_str().to_owned());
         }
         Subject::VolumeManage { source, .. } => params.source = Some(source.clone()),
@@ -65,6 +68,7 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
             volume_id: row.id("volume_id")?,
             new_size_gb: params.new_size_gb.ok_or_else(|| lacks("new_size_gb"))?,
             charged_gb: params.charged_gb.ok_or_else(|| lacks("charged_gb"))?,
+            volume_type_id: params.volume_type_id.ok_or_else(|| lacks("volume type"))?,
             was: params.was.as_deref().and_then(VolumeStatus::parse).ok_or_else(|| lacks("former status"))?,
         },
         JobKind::VolumeManage => Subject::VolumeManage {

@@ -131,11 +131,12 @@ pub enum Subject {
         volume_id: VolumeId,
         keep_data: bool,
     },
-    /// `charged_gb` is the growth that was charged for when it was accepted; `was` the status to come back to.
+    /// `charged_gb` is the growth that was charged for when it was accepted, as of that type; `was` the status to come back to.
     VolumeExtend {
         volume_id: VolumeId,
         new_size_gb: i64,
         charged_gb: i64,
+        volume_type_id: String,
         was: crate::volume::VolumeStatus,
     },
     /// `source` is what the operator named: a file or block device that the pool can reach.

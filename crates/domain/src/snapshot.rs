@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub volume_id: VolumeId,
     pub project_id: String,
     pub user_id: String,
+    /// For whose quotas it counts; its volume's.
+    pub volume_type_id: String,
     pub name: Option<String>,
     pub description: Option<String>,
     pub size_gb: i64,

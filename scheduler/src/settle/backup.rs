@@ -3,7 +3,7 @@
 use db::{Conn, Scope, backups, jobs, quotas};
 use domain::backup::{BackupStatus, fail_reason};
 use domain::job::{JobKind, Subject};
-use domain::quota::Resource;
+use domain::quota::Holding;
 use domain::settle::{BackupEffect, Effects};
 use domain::{BackupId, Result};
 
@@ -56,6 +56,5 @@ async fn complete(conn: &mut Conn, end: &End<'_>, id: BackupId) -> Result<()> {
 async fn gone(conn: &mut Conn, end: &End<'_>, id: BackupId) -> Result<()> {
     let Some(backup) = found(backups::get(conn, &Scope::All, &id.to_string()).await)? else { return Ok(()) };
     backups::delete(conn, id, end.now).await?;
-    let amounts = [(Resource::Backups, 1), (Resource::BackupGigabytes, backup.size_gb)];
-    quotas::release(conn, &backup.project_id, &amounts).await
+    quotas::release(conn, &backup.project_id, &Holding::backup(backup.size_gb)).await
 }

@@ -2,7 +2,6 @@
 
 use db::{Conn, Scope, quotas, snapshots};
 use domain::job::JobKind;
-use domain::quota::Resource;
 use domain::settle::SnapshotEffect;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::{Result, Timestamp, VolumeId};
@@ -53,6 +52,5 @@ async fn gone(conn: &mut Conn, snapshot: &Snapshot, now: Timestamp) -> Result<()
         return Ok(());
     }
     snapshots::delete(conn, snapshot.id).await?;
-    let amounts = [(Resource::Snapshots, 1), (Resource::Gigabytes, snapshot.size_gb)];
-    quotas::release(conn, &snapshot.project_id, &amounts).await
+    quotas::release(conn, &snapshot.project_id, &snapshot.holding()).await
 }

@@ -3,7 +3,7 @@
 use db::{Conn, Scope, jobs, quotas, volumes};
 use domain::Result;
 use domain::job::{JobKind, Subject};
-use domain::quota::Resource;
+use domain::quota::Holding;
 use domain::settle::VolumeEffect;
 use domain::volume::{Volume, VolumeStatus};
 
@@ -27,8 +27,8 @@ pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: VolumeEffect) 
 
 /// The volume went while the job ran; only what the job itself was charged is left to give back.
 async fn forgone(conn: &mut Conn, end: &End<'_>) -> Result<()> {
-    match end.job.subject {
-        Subject::VolumeExtend { charged_gb, .. } => give_back(conn, &end.job.project_id, charged_gb).await,
+    match &end.job.subject {
+        Subject::VolumeExtend { .. } => give_growth_back(conn, end).await,
         _ => Ok(()),
     }
 }
@@ -43,9 +43,7 @@ async fn becomes(conn: &mut Conn, end: &End<'_>, volume: &Volume, to: VolumeStat
             "volume was moved on by somebody else; its status is left as it is");
     }
     match &end.job.subject {
-        Subject::VolumeExtend { new_size_gb, charged_gb, .. } => {
-            extended(conn, end, volume, *new_size_gb, *charged_gb).await
-        }
+        Subject::VolumeExtend { new_size_gb, .. } => extended(conn, end, volume, *new_size_gb).await,
         Subject::VolumeManage { .. } if end.succeeded() => managed(conn, end, volume).await,
         Subject::VolumeDelete { .. } if is_ours => snapshot::none_gone(conn, volume.id, end.now).await,
         Subject::VolumeCreate { .. } | Subject::BackupRestore { .. } if end.succeeded() => {
@@ -67,21 +65,25 @@ const fn transient(kind: JobKind) -> &'static [VolumeStatus] {
     }
 }
 
-/// The growth was charged when it was accepted: as much of it as happened becomes the size, the rest goes back.
-async fn extended(conn: &mut Conn, end: &End<'_>, volume: &Volume, new_size_gb: i64, charged_gb: i64) -> Result<()> {
-    if !end.succeeded() {
-        return give_back(conn, &volume.project_id, charged_gb).await;
-    }
-    volumes::set_size(conn, volume.id, new_size_gb, end.now).await?;
-    let growth_gb = (new_size_gb - volume.size_gb).max(0);
-    give_back(conn, &volume.project_id, charged_gb - growth_gb).await
-}
-
-async fn give_back(conn: &mut Conn, project_id: &str, size_gb: i64) -> Result<()> {
-    if size_gb <= 0 {
+/// The growth was charged when it was accepted. That goes back, and what happened is counted where the volume is now: after
+/// an operator's reset it can be another project's or of another type.
+async fn extended(conn: &mut Conn, end: &End<'_>, volume: &Volume, new_size_gb: i64) -> Result<()> {
+    give_growth_back(conn, end).await?;
+    let growth_gb = new_size_gb - volume.size_gb;
+    if !end.succeeded() || growth_gb <= 0 {
         return Ok(());
     }
-    quotas::release(conn, project_id, &[(Resource::Gigabytes, size_gb)]).await
+    volumes::set_size(conn, volume.id, new_size_gb, end.now).await?;
+    record_growth(conn, volume, growth_gb).await
+}
+
+async fn give_growth_back(conn: &mut Conn, end: &End<'_>) -> Result<()> {
+    let Subject::VolumeExtend { charged_gb, volume_type_id, .. } = &end.job.subject else { return Ok(()) };
+    quotas::release(conn, &end.job.project_id, &Holding::growth(*charged_gb, 0, volume_type_id)).await
+}
+
+async fn record_growth(conn: &mut Conn, volume: &Volume, growth_gb: i64) -> Result<()> {
+    quotas::record(conn, &volume.project_id, &Holding::growth(growth_gb, 0, &volume.volume_type_id)).await
 }
 
 /// The size of an adopted volume is known only now; until now the row said 0. Its bytes exist already, so they are counted
@@ -90,7 +92,7 @@ async fn managed(conn: &mut Conn, end: &End<'_>, volume: &Volume) -> Result<()> 
     let size_gb = end.report.size_gb;
     volumes::set_size(conn, volume.id, size_gb, end.now).await?;
     volumes::set_launched(conn, volume.id, end.now).await?;
-    quotas::record(conn, &volume.project_id, &[(Resource::Gigabytes, (size_gb - volume.size_gb).max(0))]).await
+    record_growth(conn, volume, (size_gb - volume.size_gb).max(0)).await
 }
 
 async fn launched(conn: &mut Conn, end: &End<'_>, volume: &Volume) -> Result<()> {
@@ -103,6 +105,5 @@ async fn launched(conn: &mut Conn, end: &End<'_>, volume: &Volume) -> Result<()>
 async fn gone(conn: &mut Conn, end: &End<'_>, volume: &Volume) -> Result<()> {
     snapshot::all_gone(conn, volume.id, end.now).await?;
     volumes::delete(conn, volume.id).await?;
-    let amounts = [(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)];
-    quotas::release(conn, &volume.project_id, &amounts).await
+    quotas::release(conn, &volume.project_id, &volume.holding()).await
 }

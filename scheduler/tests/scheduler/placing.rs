@@ -88,10 +88,10 @@ pub(crate) async fn what_can_never_be_placed_fails_without_a_worker(ground: Grou
     let draft = domain::volume::Volume { pool: None, ..rows::volume(VolumeStatus::Extending) };
     let volume = rows::put_volume(&rig.database, draft).await;
     let mut tx = rig.database.begin("growth").await.expect("a transaction");
-    rows::charge(&mut tx, &[(domain::quota::Resource::Gigabytes, 3)]).await;
+    rows::charge(&mut tx, &rows::growth(&volume)).await;
     tx.commit().await.expect("committed");
     let was = VolumeStatus::Available;
-    let id = rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, charged_gb: 3, was }).await;
+    let id = rig.enqueue(rows::extend(&volume, was)).await;
     let job = rig.wait_for_state(id, JobState::Failed).await;
     assert!(job.error.is_some_and(|reason| reason.contains("never placed")));
     assert_eq!(rig.volume(volume.id).await.status, VolumeStatus::ErrorExtending);

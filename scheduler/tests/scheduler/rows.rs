@@ -4,7 +4,7 @@ use db::jobs::NewJob;
 use db::{Conn, Database, backups, jobs, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
-use domain::quota::{Limits, Resource};
+use domain::quota::{Holding, Limits, Resource};
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{BackupId, JobId, SnapshotId, Timestamp, VolumeId};
@@ -52,6 +52,7 @@ pub(crate) fn snapshot(of: &Volume, status: SnapshotStatus) -> Snapshot {
         volume_id: of.id,
         project_id: PROJECT.to_owned(),
         user_id: "u".to_owned(),
+        volume_type_id: of.volume_type_id.clone(),
         name: None,
         description: None,
         size_gb: of.size_gb,
@@ -99,7 +100,7 @@ pub(crate) async fn volume_of_default_type(database: &Database) -> Volume {
 pub(crate) async fn put_volume(database: &Database, mut volume: Volume) -> Volume {
     volume.volume_type_id = volume_of_default_type(database).await.volume_type_id;
     let mut tx = database.begin("test volume").await.expect("a transaction");
-    charge(&mut tx, &[(Resource::Volumes, 1), (Resource::Gigabytes, volume.size_gb)]).await;
+    charge(&mut tx, &volume.holding()).await;
     volumes::insert(&mut tx, &volume).await.expect("inserted");
     tx.commit().await.expect("committed");
     volume
@@ -107,7 +108,7 @@ pub(crate) async fn put_volume(database: &Database, mut volume: Volume) -> Volum
 
 pub(crate) async fn put_snapshot(database: &Database, snapshot: Snapshot) -> Snapshot {
     let mut tx = database.begin("test snapshot").await.expect("a transaction");
-    charge(&mut tx, &[(Resource::Snapshots, 1), (Resource::Gigabytes, snapshot.size_gb)]).await;
+    charge(&mut tx, &snapshot.holding()).await;
     snapshots::insert(&mut tx, &snapshot).await.expect("inserted");
     tx.commit().await.expect("committed");
     snapshot
@@ -115,23 +116,38 @@ pub(crate) async fn put_snapshot(database: &Database, snapshot: Snapshot) -> Sna
 
 pub(crate) async fn put_backup(database: &Database, backup: Backup) -> Backup {
     let mut tx = database.begin("test backup").await.expect("a transaction");
-    charge(&mut tx, &[(Resource::Backups, 1), (Resource::BackupGigabytes, backup.size_gb)]).await;
+    charge(&mut tx, &Holding::backup(backup.size_gb)).await;
     backups::insert(&mut tx, &backup).await.expect("inserted");
     tx.commit().await.expect("committed");
     backup
 }
 
-pub(crate) async fn charge(conn: &mut Conn, amounts: &[(Resource, i64)]) {
-    quotas::charge(conn, PROJECT, &Limits::default(), amounts).await.expect("within the quota");
+/// By 3 GiB.
+pub(crate) fn growth(volume: &Volume) -> Holding {
+    Holding::growth(3, 5, &volume.volume_type_id)
 }
 
-/// What the project holds: volumes, gigabytes, snapshots, backups, backup gigabytes.
+/// Of the growth that was charged.
+pub(crate) fn extend(volume: &Volume, was: VolumeStatus) -> Subject {
+    let volume_type_id = volume.volume_type_id.clone();
+    Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, charged_gb: 3, volume_type_id, was }
+}
+
+pub(crate) async fn charge(conn: &mut Conn, holding: &Holding) {
+    quotas::charge(conn, PROJECT, &Limits::default(), holding).await.expect("within the quota");
+}
+
+/// What the project holds: volumes, gigabytes, snapshots, backups, backup gigabytes. All its volumes are of one type, so that
+/// this must hold as much.
 pub(crate) async fn usage(database: &Database) -> [i64; 5] {
     let mut conn = database.read().await.expect("a connection");
     let usage = quotas::usage(&mut conn, PROJECT).await.expect("read");
     let order =
         [Resource::Volumes, Resource::Gigabytes, Resource::Snapshots, Resource::Backups, Resource::BackupGigabytes];
-    order.map(|wanted| usage.iter().find(|(known, _)| *known == wanted).map_or(0, |(_, used)| *used))
+    for (counter, in_use) in usage.iter().filter(|(counter, _)| counter.volume_type_id.is_some()) {
+        assert_eq!(in_use, usage.plain(counter.resource), "{counter:?}");
+    }
+    order.map(|wanted| usage.plain(wanted))
 }
 
 pub(crate) fn create_backup(backup: &Backup) -> Subject {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use db::metadata;
 use domain::backup::BackupStatus;
 use domain::job::{JobState, Subject};
-use domain::quota::Resource;
 use domain::snapshot::SnapshotStatus;
 use domain::volume::{Volume, VolumeStatus};
 use domain::{Kind, Timestamp};
@@ -86,10 +85,10 @@ pub(crate) async fn growth_becomes_the_size_or_goes_back(ground: Ground) {
     for (succeeds, size_gb, status) in [(true, 5, VolumeStatus::InUse), (false, 2, VolumeStatus::ErrorExtending)] {
         let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Extending)).await;
         let mut tx = rig.database.begin("growth").await.expect("a transaction");
-        rows::charge(&mut tx, &[(Resource::Gigabytes, 3)]).await;
+        rows::charge(&mut tx, &rows::growth(&volume)).await;
         tx.commit().await.expect("committed");
         let was = VolumeStatus::InUse;
-        rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, charged_gb: 3, was }).await;
+        rig.enqueue(rows::extend(&volume, was)).await;
         let job = worker.take().await;
         let outcome = match succeeds {
             true => Outcome::Done(Done::default()),
@@ -106,17 +105,15 @@ pub(crate) async fn growth_of_a_volume_that_went_goes_back(ground: Ground) {
     let rig = ground.start();
     let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Extending)).await;
     let mut tx = rig.database.begin("growth").await.expect("a transaction");
-    rows::charge(&mut tx, &[(Resource::Gigabytes, 3)]).await;
+    rows::charge(&mut tx, &rows::growth(&volume)).await;
     tx.commit().await.expect("committed");
     let was = VolumeStatus::Available;
-    rig.enqueue(Subject::VolumeExtend { volume_id: volume.id, new_size_gb: 5, charged_gb: 3, was }).await;
+    rig.enqueue(rows::extend(&volume, was)).await;
     let mut worker = rig.worker().await;
     let job = worker.take().await;
     let mut tx = rig.database.begin("gone").await.expect("a transaction");
     db::volumes::delete(&mut tx, volume.id).await.expect("deleted");
-    db::quotas::release(&mut tx, rows::PROJECT, &[(Resource::Volumes, 1), (Resource::Gigabytes, 2)])
-        .await
-        .expect("less");
+    db::quotas::release(&mut tx, rows::PROJECT, &volume.holding()).await.expect("less");
     tx.commit().await.expect("committed");
     assert!(worker.fail(&job, Kind::NotFound, "no such volume").await);
     assert_eq!(rows::usage(&rig.database).await, [0, 0, 0, 0, 0]);

@@ -12,7 +12,7 @@ use domain::{Error, Kind, Result, Timestamp};
 use crate::conn::{Conn, sql};
 use crate::row::Row;
 use crate::table::{Table, placeholders};
-use crate::{ListQuery, Scope, list};
+use crate::{ListQuery, Scope, list, quotas};
 
 /// A class of volumes. What it asks of them is in its extra specs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,6 +150,7 @@ pub async fn update(conn: &mut Conn, kind: &VolumeType) -> Result<()> {
 ///
 /// Errors: `Conflict` while a volume, a group or a project's default is of the type.
 pub async fn delete(conn: &mut Conn, id: &str) -> Result<()> {
+    quotas::forget_type(conn, id).await?;
     sql("DELETE FROM volume_types WHERE id = $1").bind(id).execute(conn).await.map(drop)
 }
 

@@ -48,7 +48,13 @@ pub(crate) async fn every_subject_comes_back(lab: Lab) {
     let subjects = [
         Subject::VolumeCreate { volume_id },
         Subject::VolumeDelete { volume_id, keep_data: true },
-        Subject::VolumeExtend { volume_id, new_size_gb: 7, charged_gb: 3, was: VolumeStatus::InUse },
+        Subject::VolumeExtend {
+            volume_id,
+            new_size_gb: 7,
+            charged_gb: 3,
+            volume_type_id: "t1".into(),
+            was: VolumeStatus::InUse,
+        },
         Subject::VolumeManage { volume_id, source: "/dev/\"x\"".into() },
         Subject::SnapshotCreate { snapshot_id, volume_id },
         Subject::SnapshotDelete { snapshot_id, volume_id },

@@ -154,6 +154,7 @@ pub(crate) fn snapshot(volume: VolumeId, secs: i64) -> Snapshot {
         volume_id: volume,
         project_id: PROJECT.into(),
         user_id: "u1".into(),
+        volume_type_id: DEFAULT_TYPE_ID.into(),
         name: None,
         description: Some("text".into()),
         size_gb: 1,

@@ -87,9 +87,12 @@ on_both! {
     quotas {
         parallel_charges_never_exceed
         all_or_nothing_in_the_order_of_names
+        a_type_has_limits_of_its_own
         own_limits_win
+        a_types_limits_go_with_it
         giving_back_too_much_is_an_error
         usage_is_the_sum_of_the_rows
+        transfers_count_once
     }
     rows {
         nouns_come_back
