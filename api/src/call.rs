@@ -16,6 +16,7 @@ use http_body_util::LengthLimitError;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::authentication::Authenticator;
 use crate::config::Config;
 use crate::context::Caller;
 use crate::error::Fault;
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) database: db::Database,
     pub(crate) nudge: outbox::Nudge,
     pub(crate) config: Config,
+    pub(crate) authenticator: Authenticator,
     /// What a project id in a path looks like.
     pub(crate) project_id: Regex,
 }

@@ -8,11 +8,14 @@ use domain::{Error, Result};
 use regex::Regex;
 use serde::Deserialize;
 
+use crate::authentication::KeystoneConfig;
+
 /// A whole configuration file of the service.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sections {
     pub api: Config,
+    pub keystone_authtoken: KeystoneConfig,
     pub database: db::Config,
     pub messaging: messaging::Config,
     pub quota: QuotaConfig,
@@ -23,6 +26,7 @@ impl Sections {
     /// Refuses, by its key, what the service cannot run with. Opens and binds nothing.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.api.check()?;
+        self.api.check_keystone(&self.keystone_authtoken)?;
         self.quota.check()?;
         self.database.check().map_err(ConfigError::within("database"))?;
         self.messaging.check().map_err(ConfigError::within("messaging"))?;
@@ -57,6 +61,9 @@ pub struct Config {
     pub project_id_regex: String,
     /// A service that was silent for longer is `down`.
     pub service_down_time_secs: u32,
+    /// The section `[keystone_authtoken]`, which stands beside this one in the file.
+    #[serde(skip)]
+    pub keystone_authtoken: KeystoneConfig,
     /// The section `[quota]`, which stands beside this one in the file.
     #[serde(skip)]
     pub quota: QuotaConfig,
@@ -78,13 +85,14 @@ impl Default for Config {
             default_group_type: None,
             project_id_regex: r"[0-9a-f\-]+".to_owned(),
             service_down_time_secs: 60,
+            keystone_authtoken: KeystoneConfig::default(),
             quota: QuotaConfig::default(),
         }
     }
 }
 
 impl Config {
-    /// The section `[api]` alone; `[quota]` has [`QuotaConfig::check`].
+    /// The section `[api]` alone; `[quota]` has [`QuotaConfig::check`], `[keystone_authtoken]` [`Config::check_keystone`].
     pub fn check(&self) -> Result<(), ConfigError> {
         let address = listen_address("api.listen", &self.listen)?;
         if address.ip.is_some_and(|ip| self.is_open_to_all(ip)) {
@@ -108,10 +116,19 @@ impl Config {
         }
     }
 
+    /// `[keystone_authtoken]`, where the strategy needs it.
+    pub fn check_keystone(&self, section: &KeystoneConfig) -> Result<(), ConfigError> {
+        match self.auth_strategy {
+            AuthStrategy::Keystone => section.check(),
+            AuthStrategy::Noauth => Ok(()),
+        }
+    }
+
     /// Whether listening there would let in callers who prove nothing and may come from anywhere.
     pub(crate) fn is_open_to_all(&self, ip: IpAddr) -> bool {
         match self.auth_strategy {
             AuthStrategy::Noauth => !ip.is_loopback() && !self.allow_remote_noauth,
+            AuthStrategy::Keystone => false,
         }
     }
 
@@ -128,6 +145,8 @@ impl Config {
 pub enum AuthStrategy {
     /// They just say it: the token is `user:project`.
     Noauth,
+    /// Keystone is asked about their token.
+    Keystone,
 }
 
 /// The section `[quota]`: what a project may hold unless an administrator set something else; -1 is unlimited.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use domain::{Error, Kind};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use stdx::report::Chain;
@@ -20,11 +20,13 @@ pub(crate) struct Fault {
     status: StatusCode,
     message: Cow<'static, str>,
     cause: Option<Error>,
+    /// What a 401 says about how to come back. In a box, because faults travel in every result.
+    challenge: Option<Box<HeaderValue>>,
 }
 
 impl Fault {
     fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), cause: None }
+        Self { status, message: message.into(), cause: None, challenge: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -40,8 +42,9 @@ impl Fault {
         Self::bad_request("Malformed request body")
     }
 
-    pub(crate) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "The request you have made requires authentication.")
+    pub(crate) fn unauthorized(challenge: HeaderValue) -> Self {
+        let fault = Self::new(StatusCode::UNAUTHORIZED, "The request you have made requires authentication.");
+        Self { challenge: Some(Box::new(challenge)), ..fault }
     }
 
     pub(crate) fn forbidden(rule: &str) -> Self {
@@ -119,7 +122,7 @@ impl From<Error> for Fault {
             StatusCode::INTERNAL_SERVER_ERROR => Cow::Borrowed(ERRED),
             _ => Cow::Owned(error.message().to_owned()),
         };
-        Self { status, message, cause: Some(error) }
+        Self { status, message, cause: Some(error), challenge: None }
     }
 }
 
@@ -151,11 +154,13 @@ impl IntoResponse for Fault {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("0"));
             }
-            StatusCode::UNAUTHORIZED => {
-                headers
-                    .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Noauth token=\"user:project\""));
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, *challenge);
         }
         response
     }

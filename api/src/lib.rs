@@ -7,6 +7,7 @@
 //! The api accepts; it never opens a volume or a store. A 202 means that rows and a job are committed.
 
 mod accept;
+mod authentication;
 mod call;
 mod config;
 mod context;
@@ -23,5 +24,6 @@ mod schema;
 mod serve;
 mod views;
 
+pub use authentication::KeystoneConfig;
 pub use config::{AuthStrategy, Config, QuotaConfig, Sections};
 pub use serve::{Deps, bind, serve, service};

@@ -8,6 +8,7 @@ use domain::{Error, Kind, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::authentication::Authenticator;
 use crate::call::App;
 use crate::config::Config;
 use crate::router::router;
@@ -47,7 +48,8 @@ pub async fn serve(deps: Deps, config: Config, listener: TcpListener, shutdown: 
 /// The whole service without a listener. Error: a configuration that makes no sense.
 pub fn service(deps: Deps, config: Config) -> Result<Router> {
     let project_id = config.project_id()?;
-    Ok(router(Arc::new(App { database: deps.database, nudge: deps.nudge, config, project_id })))
+    let authenticator = Authenticator::new(&config)?;
+    Ok(router(Arc::new(App { database: deps.database, nudge: deps.nudge, config, authenticator, project_id })))
 }
 
 fn check_address(config: &Config, address: SocketAddr) -> Result<()> {

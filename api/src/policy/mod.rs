@@ -2,7 +2,7 @@
 
 pub(crate) mod rules;
 
-/// What a caller may do at most; each role includes those before it.
+/// The roles that the default rules ask for. Keystone gives with each role those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Role {
     /// Looks at the project's things.
@@ -20,7 +20,46 @@ pub(crate) struct Rule {
     pub(crate) role: Role,
 }
 
+impl Role {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role and those that Keystone gives with it.
+    pub(crate) const fn with_implied(self) -> &'static [Self] {
+        match self {
+            Self::Reader => &[Self::Reader],
+            Self::Member => &[Self::Reader, Self::Member],
+            Self::Admin => &[Self::Reader, Self::Member, Self::Admin],
+        }
+    }
+}
+
+/// What makes something that belongs to the caller's project.
+const MAKERS: &[&str] = &[
+    "backup:backup-import",
+    "backup:create",
+    "backup:restore",
+    "group:create",
+    "group:create_group_snapshot",
+    "volume:accept_transfer",
+    "volume:attachment_create",
+    "volume:create",
+    "volume:create_snapshot",
+    "volume:create_transfer",
+    "volume_extension:volume_manage",
+];
+
 impl Rule {
+    /// A caller without a project cannot do it.
+    pub(crate) fn makes(&self) -> bool {
+        MAKERS.contains(&self.name)
+    }
+
     pub(crate) const fn new(name: &'static str, role: Role) -> Self {
         Self { name, role }
     }

@@ -33,6 +33,52 @@ fn every_section_of_the_api_is_judged_first() {
 }
 
 #[test]
+fn keystone_needs_an_address_and_a_service_user() {
+    let complete = [
+        ("auth_url", "'http://keystone:5000'"),
+        ("username", "'cinder'"),
+        ("password", "'hunter2'"),
+        ("project_name", "'service'"),
+    ];
+    let section = |lines: &[(&str, &str)]| {
+        let lines: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        format!("[api]\nauth_strategy = 'keystone'\nlisten = '0.0.0.0:0'\n[keystone_authtoken]\n{lines}")
+    };
+    let mut cases: Vec<(String, String)> = Vec::new();
+    for (key, _) in complete {
+        let without: Vec<_> = complete.into_iter().filter(|(other, _)| *other != key).chain([(key, "''")]).collect();
+        cases.push((format!("keystone_authtoken.{key}"), section(&without)));
+    }
+    for (key, value) in [
+        ("www_authenticate_uri", "'keystone'"),
+        ("interface", "'outside'"),
+        ("request_timeout_secs", "0"),
+        ("token_cache_time", "-1"),
+        ("user_domain_name", "''"),
+        ("secret", "'hunter2'"),
+    ] {
+        let lines: Vec<_> = complete.into_iter().chain([(key, value)]).collect();
+        cases.push((format!("keystone_authtoken.{key}"), section(&lines)));
+    }
+    let cases: Vec<_> = cases.iter().map(|(key, text)| (key.as_str(), text.clone())).collect();
+    refused(&cases);
+    let keystone_authtoken = api::KeystoneConfig {
+        auth_url: "http://keystone:5000".to_owned(),
+        username: "cinder".to_owned(),
+        password: openstack::Secret::new("hunter2"),
+        project_name: "service".to_owned(),
+        ..api::KeystoneConfig::default()
+    };
+    let api = api::Config {
+        listen: "0.0.0.0:8776".to_owned(),
+        auth_strategy: api::AuthStrategy::Keystone,
+        ..api::Config::default()
+    };
+    let sections = api::Sections { api, keystone_authtoken, ..api::Sections::default() };
+    sections.check().expect("Keystone's callers may come from anywhere");
+}
+
+#[test]
 fn no_limit_and_a_remote_address_can_be_wished_for() {
     let api = api::Config { listen: "0.0.0.0:8776".into(), allow_remote_noauth: true, ..api::Config::default() };
     let quota = api::QuotaConfig { quota_volumes: -1, quota_backups: 0, ..api::QuotaConfig::default() };

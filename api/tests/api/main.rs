@@ -5,6 +5,7 @@ mod configuration;
 mod discovery;
 mod group_types;
 mod isolation;
+mod keystone;
 mod messages;
 mod openapi;
 mod paging;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 pub struct Sections {
     pub api: api::Config,
+    pub keystone_authtoken: api::KeystoneConfig,
     pub scheduler: scheduler::Config,
     pub worker: backup_worker::Config,
     pub engine: backup_worker::EngineConfig,
@@ -34,6 +35,7 @@ impl Sections {
     /// Refuses what cannot work, by key; the file is known to whoever loads it.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.api.check()?;
+        self.api.check_keystone(&self.keystone_authtoken)?;
         self.quota.check()?;
         self.scheduler.check()?;
         let completed = self.clone().completed(&DataDirectory(std::env::temp_dir()));
@@ -47,7 +49,7 @@ impl Sections {
             || db::Config { connection: format!("sqlite://{}", data.database().display()), ..Default::default() };
         let pool = || volume::PoolConfig::new("local", data.volumes());
         Completed {
-            api: api::Config { quota: self.quota, ..self.api },
+            api: api::Config { keystone_authtoken: self.keystone_authtoken, quota: self.quota, ..self.api },
             scheduler: self.scheduler,
             worker: backup_worker::Sections {
                 worker: self.worker,

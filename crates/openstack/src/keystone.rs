@@ -1,15 +1,16 @@
-//! Keystone's v3 `POST /auth/tokens`, for a password and for an application credential.
+//! Keystone's v3 `/auth/tokens`: POST for a token of our own, by password or application credential; GET about others'.
 
 use std::time::Duration;
 
 use domain::{Error, Kind, Result, Timestamp};
+use reqwest::header::HeaderValue;
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::http::{StatusError, read_bounded, transport_error};
-use crate::{ApplicationCredential, Catalog, Domain, Password, Project, Token, User};
+use crate::{ApplicationCredential, Catalog, Domain, Expired, Identity, Password, Project, Token, User};
 
 /// Catalogues of large clouds are some hundred KiB.
 const ANSWER_MAX_BYTES: usize = 4 << 20;
@@ -75,6 +76,41 @@ pub(crate) async fn obtain(client: &Client, auth_url: &str, request: &Value) -> 
     let lifetime = lifetime(&answer.token);
     let project_id = answer.token.project.map(|project| project.id);
     Ok(Token::new(&text, answer.token.catalog, asked, lifetime)?.with_project_id(project_id))
+}
+
+/// What Keystone says when it is asked about a token.
+pub(crate) enum Said {
+    Valid(Identity),
+    /// It was never given, is over, or was revoked.
+    Unknown,
+    /// It does not hear us any more.
+    OwnTokenRefused,
+}
+
+/// Asks about `subject` in the name of `own`.
+pub(crate) async fn validate(
+    client: &Client,
+    identity_url: &str,
+    own: HeaderValue,
+    subject: HeaderValue,
+    expired: Expired,
+) -> Result<Said> {
+    let peer = format!("Keystone at {identity_url}");
+    let allow = if expired == Expired::Allow { "&allow_expired=1" } else { "" };
+    let url = format!("{}/auth/tokens?nocatalog{allow}", versioned(identity_url));
+    let request = client.get(url).header("X-Auth-Token", own).header("X-Subject-Token", subject);
+    let response = request.send().await.map_err(|error| transport_error(&peer, error))?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => return Ok(Said::Unknown),
+        StatusCode::UNAUTHORIZED => return Ok(Said::OwnTokenRefused),
+        status => return Err(refused(&peer, StatusError::new(status, response.headers()))),
+    }
+    let body = read_bounded(&peer, response, ANSWER_MAX_BYTES).await?;
+    let identity = Identity::parse(&body);
+    identity
+        .map(Said::Valid)
+        .ok_or_else(|| Error::unavailable(format!("{peer} answered with a token that cannot be read.")))
 }
 
 /// The error for a refusal. Wrong credentials do not become right by asking again, so they are not retryable.

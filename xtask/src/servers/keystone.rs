@@ -1,7 +1,8 @@
 //! Keystone under uwsgi on PostgreSQL, with a catalogue that leads to our Swift.
 //!
 //! Users: admin/labadmin in project admin; demo/demo (member) and reader/demo (reader) in project demo; demo2/demo in
-//! project demo2; swift and cinder with the service password in project service. Domain `default`, region `RegionOne`.
+//! project demo2; swift and cinder (admin) and nova (service) with the service password in project service. Domain `default`,
+//! region `RegionOne`.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -59,11 +60,13 @@ pub(crate) async fn seed(home: &Home, ports: &Ports) -> anyhow::Result<()> {
 
 fn fill(admin: &Admin, ports: &Ports) -> anyhow::Result<()> {
     admin.role("ResellerAdmin")?;
+    admin.role("service")?;
     for project in ["service", "demo", "demo2"] {
         admin.project(project)?;
     }
     admin.user("swift", SERVICE_PASSWORD, "service", "admin")?;
     admin.user("cinder", SERVICE_PASSWORD, "service", "admin")?;
+    admin.user("nova", SERVICE_PASSWORD, "service", "service")?;
     admin.user("demo", "demo", "demo", "member")?;
     admin.user("demo2", "demo", "demo2", "member")?;
     admin.user("reader", "demo", "demo", "reader")?;

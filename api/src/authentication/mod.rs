@@ -1,0 +1,49 @@
+//! How a request becomes a caller: by what Keystone says of its token, or by what the token says itself.
+
+mod keystone;
+mod noauth;
+mod section;
+
+use domain::Result;
+use http::{HeaderMap, HeaderValue};
+
+use crate::config::{AuthStrategy, Config};
+use crate::context::Caller;
+use crate::error::Fault;
+use keystone::Keystone;
+
+pub use section::KeystoneConfig;
+
+const TOKEN_HEADER: &str = "x-auth-token";
+
+/// The one way that the configuration chose.
+#[derive(Debug)]
+pub(crate) enum Authenticator {
+    Noauth { everyone_is_admin: bool },
+    Keystone(Box<Keystone>),
+}
+
+impl Authenticator {
+    /// Asks nobody yet. Error: a configuration that makes no sense.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        Ok(match config.auth_strategy {
+            AuthStrategy::Noauth => Self::Noauth { everyone_is_admin: config.noauth_everyone_is_admin },
+            AuthStrategy::Keystone => Self::Keystone(Box::new(Keystone::new(&config.keystone_authtoken)?)),
+        })
+    }
+
+    /// Who sends these headers. 401 when that cannot be told, 503 when it cannot be told now.
+    pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
+        let token = text(headers, TOKEN_HEADER);
+        match self {
+            Self::Noauth { everyone_is_admin } => token
+                .and_then(|token| noauth::caller(token, *everyone_is_admin))
+                .ok_or_else(|| Fault::unauthorized(HeaderValue::from_static("Noauth token=\"user:project\""))),
+            Self::Keystone(keystone) => keystone.caller(token, headers).await,
+        }
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
