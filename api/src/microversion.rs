@@ -26,6 +26,7 @@ pub(crate) const VOLUME_SUMMARY: Microversion = v3(12);
 pub(crate) const VOLUME_GROUP: Microversion = v3(13);
 pub(crate) const GROUP_SNAPSHOT: Microversion = v3(14);
 pub(crate) const METADATA_ETAG: Microversion = v3(15);
+pub(crate) const MANAGEABLE_CLUSTER: Microversion = v3(17);
 pub(crate) const BACKUP_PROJECT: Microversion = v3(18);
 pub(crate) const PROVIDER_ID: Microversion = v3(21);
 pub(crate) const SNAPSHOT_METADATA_FILTER: Microversion = v3(22);

@@ -21,6 +21,9 @@ use crate::openapi::{self, Needs, Routes, accepted, ok, status};
 use crate::paging;
 use crate::pipeline::{check_version, enclose, identify};
 
+/// What lists of what could be managed read.
+const MANAGEABLE: &[&str] = &["host", "cluster", "sort", "sort_key", "sort_dir", "marker", "limit", "offset"];
+
 pub(crate) fn router(app: Arc<App>) -> Router {
     let [open, discovery, versioned] = described().map(Routes::into_router);
     let versioned = versioned.route_layer(from_fn_with_state(Arc::clone(&app), identify));
@@ -84,7 +87,11 @@ fn volumes(routes: Routes) -> Routes {
         .delete("/volumes/{id}/metadata/{key}", volumes::metadata::delete, ok("Takes one value away"))
         .get("/volumes/{id}/encryption", volumes::encryption::list, ok("Shows how a volume is encrypted"))
         .get("/volumes/{id}/encryption/{key}", volumes::encryption::show, ok("Shows one word of it"))
+        .get("/os-volume-manage", volumes::manageable, ok("Lists what could be adopted as a volume").reads(MANAGEABLE).gives_list("manageable-volumes", answers::MANAGEABLE_VOLUME_SUMMARY))
+        .get("/os-volume-manage/detail", volumes::manageable_detail, ok("Lists what could be adopted as a volume, and why not").reads(MANAGEABLE).gives_list("manageable-volumes", answers::MANAGEABLE_VOLUME))
         .post("/os-volume-manage", volumes::manage, accepted("Adopts a file or device as a volume").takes(&volumes::manage::BODY).gives("volume", VOLUME))
+        .get("/manageable_volumes", volumes::manageable_newer, ok("Lists what could be adopted as a volume").since(microversion::MANAGEABLE).reads(MANAGEABLE).gives_list("manageable-volumes", answers::MANAGEABLE_VOLUME_SUMMARY))
+        .get("/manageable_volumes/detail", volumes::manageable_detail_newer, ok("Lists what could be adopted as a volume, and why not").since(microversion::MANAGEABLE).reads(MANAGEABLE).gives_list("manageable-volumes", answers::MANAGEABLE_VOLUME))
         .post("/manageable_volumes", volumes::manage_newer, accepted("Adopts a file or device as a volume").since(microversion::MANAGEABLE).takes(&volumes::manage::BODY).gives("volume", VOLUME))
 }
 
@@ -104,6 +111,12 @@ fn snapshots(routes: Routes) -> Routes {
         .get("/snapshots/{id}/metadata/{key}", snapshots::metadata::show, ok("Shows one value").gives_pairs("meta"))
         .put("/snapshots/{id}/metadata/{key}", snapshots::metadata::set, ok("Sets one value").takes(&metadata::ITEM).gives_pairs("meta"))
         .delete("/snapshots/{id}/metadata/{key}", snapshots::metadata::delete, ok("Takes one value away"))
+        .get("/os-snapshot-manage", snapshots::manageable, ok("Lists what could be adopted as a snapshot").reads(MANAGEABLE).gives_list("manageable-snapshots", answers::MANAGEABLE_SNAPSHOT_SUMMARY))
+        .post("/os-snapshot-manage", snapshots::manage, accepted("Adopts a file as a snapshot").takes(&snapshots::manage::BODY).gives("snapshot", SNAPSHOT))
+        .get("/os-snapshot-manage/detail", snapshots::manageable_detail, ok("Lists what could be adopted as a snapshot, and why not").reads(MANAGEABLE).gives_list("manageable-snapshots", answers::MANAGEABLE_SNAPSHOT))
+        .get("/manageable_snapshots", snapshots::manageable_newer, ok("Lists what could be adopted as a snapshot").since(microversion::MANAGEABLE).reads(MANAGEABLE).gives_list("manageable-snapshots", answers::MANAGEABLE_SNAPSHOT_SUMMARY))
+        .post("/manageable_snapshots", snapshots::manage_newer, accepted("Adopts a file as a snapshot").since(microversion::MANAGEABLE).takes(&snapshots::manage::BODY).gives("snapshot", SNAPSHOT))
+        .get("/manageable_snapshots/detail", snapshots::manageable_detail_newer, ok("Lists what could be adopted as a snapshot, and why not").since(microversion::MANAGEABLE).reads(MANAGEABLE).gives_list("manageable-snapshots", answers::MANAGEABLE_SNAPSHOT))
 }
 
 #[rustfmt::skip]

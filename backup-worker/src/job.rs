@@ -10,7 +10,7 @@ use proto::worker::{Checkpoint, Done, Failure};
 use serde::Deserialize;
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -36,6 +36,8 @@ pub(crate) struct Worker {
     pub(crate) running: Arc<Running>,
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) checkpoints: mpsc::Sender<Checkpoint>,
+    /// A job ended: pools may hold something else than before.
+    pub(crate) changed: watch::Sender<()>,
 }
 
 /// The body of a hint; ids only.
@@ -80,6 +82,7 @@ async fn run(worker: &Arc<Worker>, key: JobKey, delivery: Delivery) {
     if let Some(outcome) = outcome(&admission.entry, result) {
         report(worker, &admission.entry, outcome).await;
     }
+    worker.changed.send_replace(());
 }
 
 /// An acknowledgement that fails means that the hint comes again, and then it is stale.

@@ -15,6 +15,7 @@ mod running;
 mod service;
 mod session;
 mod spaces;
+mod stored;
 mod work;
 
 pub use config::{Config, EngineConfig, Layout, Naming, Sections};

@@ -10,7 +10,7 @@ use proto::worker::finish_request::Outcome;
 use proto::worker::workers_client::WorkersClient;
 use proto::worker::{
     BeginBackupRequest, BeginBackupResponse, ClaimRequest, FinishRequest, Job, ListCheckpointsRequest, RegisterRequest,
-    RegisterResponse, SchedulerCommand, StoredObject, WorkerEvent,
+    RegisterResponse, ReportStoredRequest, SchedulerCommand, StoredFile, StoredObject, WorkerEvent,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
@@ -98,6 +98,12 @@ impl Link {
             outcome: Some(outcome),
         };
         Ok(call(self.client.clone().finish(request)).await?.accepted)
+    }
+
+    /// What lies in a pool.
+    pub(crate) async fn report_stored(&self, pool: &str, files: Vec<StoredFile>) -> Result<()> {
+        let request = ReportStoredRequest { worker_id: self.worker_id.to_string(), pool: pool.to_owned(), files };
+        call(self.client.clone().report_stored(request)).await.map(drop)
     }
 
     pub(crate) async fn session(&self, events: ReceiverStream<WorkerEvent>) -> Result<Streaming<SchedulerCommand>> {

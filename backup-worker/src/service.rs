@@ -10,7 +10,7 @@ use messaging::Broker;
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
 use storage::ObjectStore;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Channel;
@@ -25,6 +25,7 @@ use crate::link::Link;
 use crate::running::Running;
 use crate::session::Session;
 use crate::spaces::Spaces;
+use crate::stored::Watch;
 use crate::work::Workshop;
 
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -77,8 +78,10 @@ pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Res
         draining: draining.clone(),
         unsent: VecDeque::new(),
     };
+    let (changed, changes) = watch::channel(());
+    let _stored = Watch::start(&deps.pools, &link, &changes);
     let workshop = Arc::new(Workshop::new(deps.store, deps.pools, &config, &identity));
-    let worker = Arc::new(Worker { identity, link, running: Arc::clone(&running), workshop, checkpoints });
+    let worker = Arc::new(Worker { identity, link, running: Arc::clone(&running), workshop, checkpoints, changed });
 
     let session_end = CancellationToken::new();
     let session = AbortOnDropHandle::new(stdx::task::spawn("session", session.keep(session_end.clone())));

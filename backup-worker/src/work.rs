@@ -7,10 +7,12 @@ mod delete_backup;
 mod delete_snapshot;
 mod delete_volume;
 mod extend_volume;
+mod manage_snapshot;
 mod manage_volume;
 mod parts;
 mod remembered;
 mod restore_backup;
+mod revert_volume;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,8 +120,10 @@ pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) ->
         Work::DeleteVolume(work) => delete_volume::perform(shop, task, work).await,
         Work::ExtendVolume(work) => extend_volume::perform(shop, task, work).await,
         Work::ManageVolume(work) => manage_volume::perform(shop, task, work).await,
+        Work::RevertVolume(work) => revert_volume::perform(shop, task, work).await,
         Work::CreateSnapshot(work) => create_snapshot::perform(shop, task, work).await,
         Work::DeleteSnapshot(work) => delete_snapshot::perform(shop, task, work).await,
+        Work::ManageSnapshot(work) => manage_snapshot::perform(shop, task, work).await,
         Work::CreateBackup(work) => create_backup::perform(shop, task, work).boxed().await,
         Work::RestoreBackup(work) => restore_backup::perform(shop, task, work).boxed().await,
         Work::DeleteBackup(work) => delete_backup::perform(shop, task, work).boxed().await,

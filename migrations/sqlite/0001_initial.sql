@@ -139,6 +139,8 @@ CREATE TABLE snapshots (
     description TEXT,
     size_gb BIGINT NOT NULL,
     status TEXT NOT NULL,
+    -- As os-update_snapshot_status told.
+    progress TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT
 );
@@ -265,6 +267,19 @@ CREATE TABLE workers (
     draining BOOLEAN NOT NULL,
     heartbeat_at BIGINT NOT NULL
 );
+
+-- What workers last told of the files in a pool: what is there to be managed.
+CREATE TABLE pool_files (
+    pool TEXT NOT NULL,
+    name TEXT NOT NULL,
+    is_snapshot BOOLEAN NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    -- Why the pool would not take it.
+    refusal TEXT,
+    PRIMARY KEY (pool, name)
+);
+CREATE INDEX pool_files_by_name ON pool_files (pool, is_snapshot, name);
+CREATE INDEX pool_files_by_size ON pool_files (pool, is_snapshot, size_bytes, name);
 
 -- Everything asynchronous. `params` is a JSON object of what the kind needs beyond the ids.
 CREATE TABLE jobs (

@@ -6,6 +6,7 @@ mod claim;
 mod finish;
 mod register;
 mod session;
+mod stored;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use futures::Stream;
 use proto::worker::workers_server::{Workers, WorkersServer};
 use proto::worker::{
     BeginBackupRequest, BeginBackupResponse, ClaimRequest, ClaimResponse, FinishRequest, FinishResponse,
-    ListCheckpointsRequest, RegisterRequest, RegisterResponse, SchedulerCommand, StoredObject, WorkerEvent,
+    ListCheckpointsRequest, RegisterRequest, RegisterResponse, ReportStoredRequest, ReportStoredResponse,
+    SchedulerCommand, StoredObject, WorkerEvent,
 };
 use stdx::report::Chain;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +80,14 @@ impl Workers for Service {
     async fn finish(&self, request: Request<FinishRequest>) -> Result<Response<FinishResponse>, Status> {
         let span = span(&request, tracing::info_span!("finish", job_id = request.get_ref().job_id));
         answer(finish::finish(&self.core, request.into_inner()).instrument(span).await)
+    }
+
+    async fn report_stored(
+        &self,
+        request: Request<ReportStoredRequest>,
+    ) -> Result<Response<ReportStoredResponse>, Status> {
+        let span = span(&request, tracing::info_span!("report stored files", pool = request.get_ref().pool));
+        answer(stored::report(&self.core, request.into_inner()).instrument(span).await)
     }
 
     async fn session(&self, request: Request<Streaming<WorkerEvent>>) -> Result<Response<Self::SessionStream>, Status> {

@@ -28,6 +28,8 @@ pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
         }
         Subject::VolumeManage { volume_id, .. }
         | Subject::VolumeExtend { volume_id, .. }
+        | Subject::VolumeRevert { volume_id, .. }
+        | Subject::SnapshotManage { volume_id, .. }
         | Subject::SnapshotCreate { volume_id, .. }
         | Subject::BackupCreate { volume_id, .. }
         | Subject::BackupRestore { volume_id, new_volume: false, .. } => pool_of(conn, *volume_id).await,

@@ -165,6 +165,7 @@ async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
     let resource_id = match &job.subject {
         Subject::VolumeDelete { volume_id, .. }
         | Subject::VolumeExtend { volume_id, .. }
+        | Subject::VolumeRevert { volume_id, .. }
         | Subject::BackupRestore { volume_id, new_volume: false, .. } => volume_id.to_string(),
         Subject::SnapshotDelete { snapshot_id, .. } => snapshot_id.to_string(),
         Subject::BackupDelete { backup_id } => backup_id.to_string(),

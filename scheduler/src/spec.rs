@@ -5,7 +5,7 @@ use domain::backup::{Backup, BackupStatus};
 use domain::job::{Job, Subject};
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::Volume;
-use domain::{BackupId, Error, Result, SnapshotId, VolumeId};
+use domain::{BackupId, Error, Kind, Result, SnapshotId, VolumeId};
 use format::VolumeMeta;
 use proto::worker::{self as wire, create_volume::Source, job::Work};
 
@@ -28,17 +28,34 @@ async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
         }
         Subject::VolumeManage { volume_id, source } => {
             let volume = wire_volume(&volume(conn, *volume_id).await?);
-            Work::ManageVolume(wire::ManageVolume { volume: Some(volume), source: source.clone() })
+            let released = is_released(conn, source).await?;
+            Work::ManageVolume(wire::ManageVolume { volume: Some(volume), source: source.clone(), released })
+        }
+        Subject::VolumeRevert { volume_id, snapshot_id } => {
+            let volume = volume(conn, *volume_id).await?;
+            let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
+            Work::RevertVolume(wire::RevertVolume { volume: Some(wire_volume(&volume)), snapshot: Some(snapshot) })
         }
         Subject::SnapshotCreate { snapshot_id, volume_id } => {
             let volume = volume(conn, *volume_id).await?;
             let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
             Work::CreateSnapshot(wire::CreateSnapshot { snapshot: Some(snapshot), volume: Some(wire_volume(&volume)) })
         }
-        Subject::SnapshotDelete { snapshot_id, volume_id } => {
+        Subject::SnapshotDelete { snapshot_id, volume_id, keep_data } => {
             let volume = volume(conn, *volume_id).await?;
             let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
-            Work::DeleteSnapshot(wire::DeleteSnapshot { snapshot: Some(snapshot) })
+            Work::DeleteSnapshot(wire::DeleteSnapshot { snapshot: Some(snapshot), keep_data: *keep_data })
+        }
+        Subject::SnapshotManage { snapshot_id, volume_id, source } => {
+            let volume = volume(conn, *volume_id).await?;
+            let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
+            let released = is_released(conn, source).await?;
+            Work::ManageSnapshot(wire::ManageSnapshot {
+                snapshot: Some(snapshot),
+                volume: Some(wire_volume(&volume)),
+                source: source.clone(),
+                released,
+            })
         }
         Subject::BackupCreate { backup_id, volume_id, snapshot_id, freeze } => {
             let backup = expect_backup(conn, *backup_id, BackupStatus::Creating, "Create").await?;
@@ -55,6 +72,22 @@ async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
             Work::DeleteBackup(wire::DeleteBackup { backup: Some(wire_backup(&backup)) })
         }
     })
+}
+
+/// Whether the source bears the name of a volume or snapshot that was taken out of management. Ids are never given twice, so
+/// the answer stands.
+async fn is_released(conn: &mut Conn, source: &str) -> Result<bool> {
+    let name = source.rsplit('/').next().unwrap_or_default();
+    let row = match (name.strip_prefix("volume-"), name.strip_prefix("snapshot-")) {
+        (Some(id), _) if id.parse::<VolumeId>().is_ok() => volumes::get(conn, &Scope::All, id).await.map(drop),
+        (_, Some(id)) if id.parse::<SnapshotId>().is_ok() => snapshots::get(conn, &Scope::All, id).await.map(drop),
+        _ => return Ok(false),
+    };
+    match row {
+        Ok(()) => Ok(false),
+        Err(error) if error.kind() == Kind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 async fn create_volume(conn: &mut Conn, id: VolumeId) -> Result<wire::CreateVolume> {

@@ -5,7 +5,7 @@ use db::{Conn, metadata, quotas, snapshots, volumes};
 use domain::job::Subject;
 use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus, check_create};
-use domain::{Result, SnapshotId};
+use domain::{Error, Result, SnapshotId};
 
 use super::{check_unchanged, commit, enqueue, prepare_forced_deletion, raced};
 use crate::call::Call;
@@ -18,6 +18,8 @@ pub(crate) struct NewSnapshot {
     pub(crate) description: Option<String>,
     pub(crate) metadata: Pairs,
     pub(crate) in_use_allowed: bool,
+    /// What the pool's host knows an existing one by, which is adopted.
+    pub(crate) source: Option<String>,
 }
 
 pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
@@ -43,37 +45,53 @@ pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
         description: wish.description,
         size_gb: volume.size_gb,
         status: SnapshotStatus::Creating,
+        progress: None,
         created_at: call.now,
         updated_at: None,
     };
     snapshots::insert(&mut tx, &snapshot).await?;
     super::metadata::insert(&mut tx, &snapshot.id.to_string(), &wish.metadata).await?;
-    let subject = Subject::SnapshotCreate { snapshot_id: snapshot.id, volume_id: volume.id };
+    let (snapshot_id, volume_id) = (snapshot.id, volume.id);
+    let subject = match wish.source {
+        None => Subject::SnapshotCreate { snapshot_id, volume_id },
+        Some(source) => Subject::SnapshotManage { snapshot_id, volume_id, source },
+    };
     enqueue(&mut tx, call, subject, project_id, volume.pool.as_deref()).await?;
     commit(call, tx).await?;
     Ok(snapshot)
 }
 
-/// Deletes a snapshot; `force` does so in any status.
-pub(crate) async fn delete(call: &Call, id: &str, force: bool) -> Result<()> {
+/// How a snapshot goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Removal {
+    Deleted,
+    /// In any status.
+    Forced,
+    /// The bytes stay where they are.
+    Unmanaged,
+}
+
+pub(crate) async fn delete(call: &Call, id: &str, how: Removal) -> Result<()> {
     let mut tx = call.app.database.begin("accept snapshot deletion").await?;
     let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
-    if force {
+    let keep_data = how == Removal::Unmanaged;
+    let to = if keep_data { SnapshotStatus::Unmanaging } else { SnapshotStatus::Deleting };
+    if how == Removal::Forced {
         let is_deleting = snapshot.status == SnapshotStatus::Deleting;
         if !prepare_forced_deletion(&mut tx, call, &snapshot.id.to_string(), is_deleting).await? {
             return Ok(());
         }
-        snapshots::set_status(&mut tx, snapshot.id, SnapshotStatus::Deleting, call.now).await?;
+        snapshots::set_status(&mut tx, snapshot.id, to, call.now).await?;
     } else {
         snapshot.check_delete()?;
         let from = [SnapshotStatus::Available, SnapshotStatus::Error];
-        if !snapshots::change_status(&mut tx, snapshot.id, &from, SnapshotStatus::Deleting, call.now).await? {
+        if !snapshots::change_status(&mut tx, snapshot.id, &from, to, call.now).await? {
             snapshots::get(&mut tx, &call.caller.scope(), id).await?.check_delete()?;
             return Err(raced("Snapshot", snapshot.id));
         }
     }
     let pool = pool_of(&mut tx, &snapshot).await?;
-    let subject = Subject::SnapshotDelete { snapshot_id: snapshot.id, volume_id: snapshot.volume_id };
+    let subject = Subject::SnapshotDelete { snapshot_id: snapshot.id, volume_id: snapshot.volume_id, keep_data };
     enqueue(&mut tx, call, subject, &snapshot.project_id, pool.as_deref()).await?;
     commit(call, tx).await
 }
@@ -89,6 +107,29 @@ pub(crate) async fn reset_status(call: &Call, id: &str, to: SnapshotStatus) -> R
     let mut tx = call.app.database.begin("reset snapshot status").await?;
     let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
     snapshots::set_status(&mut tx, snapshot.id, to, call.now).await?;
+    tx.commit().await
+}
+
+/// The refusal of a status that is none.
+pub(crate) async fn refuse_status(call: &Call, id: &str, word: &str) -> Result<Error> {
+    let mut conn = call.app.database.read().await?;
+    let snapshot = snapshots::get(&mut conn, &call.caller.scope(), id).await?;
+    snapshot.check_told_status(snapshot.status)?;
+    Ok(snapshot.refuse_told_status(word))
+}
+
+/// What whoever makes or deletes the snapshot tells of it.
+pub(crate) async fn update_status(call: &Call, id: &str, to: SnapshotStatus, progress: Option<&str>) -> Result<()> {
+    let mut tx = call.app.database.begin("update snapshot status").await?;
+    let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
+    snapshot.check_told_status(to)?;
+    if !snapshots::change_status(&mut tx, snapshot.id, &[snapshot.status], to, call.now).await? {
+        snapshots::get(&mut tx, &call.caller.scope(), id).await?.check_told_status(to)?;
+        return Err(raced("Snapshot", snapshot.id));
+    }
+    if let Some(progress) = progress {
+        snapshots::set_progress(&mut tx, snapshot.id, progress, call.now).await?;
+    }
     tx.commit().await
 }
 

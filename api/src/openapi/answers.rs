@@ -191,6 +191,37 @@ pub(crate) const SNAPSHOT: Keys = &[
     key("consumes_quota", Shape::Truth).since(microversion::CONSUMES_QUOTA),
 ];
 
+const REFERENCE: Keys = &[key("source-name", Shape::Text)];
+
+pub(crate) const MANAGEABLE_VOLUME_SUMMARY: Keys =
+    &[key("reference", Shape::Object(REFERENCE)), key("size", Shape::Integer), key("safe_to_manage", Shape::Truth)];
+
+pub(crate) const MANAGEABLE_VOLUME: Keys = &[
+    key("reference", Shape::Object(REFERENCE)),
+    key("size", Shape::Integer),
+    key("safe_to_manage", Shape::Truth),
+    key("reason_not_safe", Shape::TextOrNull),
+    key("cinder_id", Shape::UuidOrNull),
+    key("extra_info", Shape::Null),
+];
+
+pub(crate) const MANAGEABLE_SNAPSHOT_SUMMARY: Keys = &[
+    key("reference", Shape::Object(REFERENCE)),
+    key("size", Shape::Integer),
+    key("safe_to_manage", Shape::Truth),
+    key("source_reference", Shape::Pairs),
+];
+
+pub(crate) const MANAGEABLE_SNAPSHOT: Keys = &[
+    key("reference", Shape::Object(REFERENCE)),
+    key("size", Shape::Integer),
+    key("safe_to_manage", Shape::Truth),
+    key("source_reference", Shape::Pairs),
+    key("reason_not_safe", Shape::TextOrNull),
+    key("cinder_id", Shape::UuidOrNull),
+    key("extra_info", Shape::Null),
+];
+
 pub(crate) const MESSAGE: Keys = &[
     key("id", Shape::Uuid),
     key("event_id", Shape::Text),

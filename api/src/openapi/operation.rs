@@ -133,6 +133,11 @@ impl About {
         Self { gives: Some(Given::Named(name, Shape::Pairs)), ..self }
     }
 
+    /// Answers `{name: [object, …]}`.
+    pub(crate) fn gives_list(self, name: &'static str, keys: Keys) -> Self {
+        Self { gives: Some(Given::Named(name, Shape::List(keys))), ..self }
+    }
+
     /// Answers just these keys.
     pub(crate) fn gives_whole(self, keys: Keys) -> Self {
         Self { gives: Some(Given::Whole(keys)), ..self }

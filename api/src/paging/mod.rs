@@ -108,7 +108,7 @@ pub(crate) fn all_tenants(call: &Call) -> Result<bool, Fault> {
     boolean(word).ok_or_else(|| Fault::bad_request(format!("all_tenants must be a boolean, got '{word}'.")))
 }
 
-fn limit(call: &Call) -> Result<i64, Fault> {
+pub(crate) fn limit(call: &Call) -> Result<i64, Fault> {
     let max = i64::from(call.app.config.osapi_max_limit);
     match integer(call, "limit")? {
         None => Ok(max),
@@ -117,7 +117,7 @@ fn limit(call: &Call) -> Result<i64, Fault> {
     }
 }
 
-fn offset(call: &Call) -> Result<i64, Fault> {
+pub(crate) fn offset(call: &Call) -> Result<i64, Fault> {
     match integer(call, "offset")?.unwrap_or(0) {
         offset if offset < 0 => Err(Fault::bad_request("offset must be >= 0")),
         offset if offset > OFFSET_MAX => Err(Fault::bad_request(format!("offset must be <= {OFFSET_MAX}"))),

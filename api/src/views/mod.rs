@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod group_type;
+pub(crate) mod manageable;
 pub(crate) mod message;
 pub(crate) mod qos_specs;
 pub(crate) mod quota;

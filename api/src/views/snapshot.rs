@@ -40,8 +40,8 @@ pub(crate) fn detail(snapshot: &Snapshot, metadata: &Pairs, viewer: Viewer<'_>) 
 /// What show and the long list answer: [`detail`] and the attributes of Cinder's extension.
 pub(crate) fn extended(snapshot: &Snapshot, metadata: &Pairs, viewer: Viewer<'_>) -> Value {
     let mut view = detail(snapshot, metadata, viewer);
-    let progress = if snapshot.status == SnapshotStatus::Available { "100%" } else { "0%" };
-    view["os-extended-snapshot-attributes:progress"] = progress.into();
+    let by_status = if snapshot.status == SnapshotStatus::Available { "100%" } else { "0%" };
+    view["os-extended-snapshot-attributes:progress"] = snapshot.progress.as_deref().unwrap_or(by_status).into();
     view["os-extended-snapshot-attributes:project_id"] = snapshot.project_id.as_str().into();
     view
 }

@@ -201,24 +201,7 @@ async fn an_existing_file_becomes_a_volume() {
     let message = format!("Service cinder-volume could not be found on host {HOST}@{POOL}#{POOL}.");
     let address = format!("{HOST}@{POOL}#{POOL}");
     admin.post("/os-volume-manage", body(&address)).await.refused(404, &message);
-    let worker = db::workers::Worker {
-        id: domain::ids::WorkerId::random(),
-        host: HOST.into(),
-        availability_zone: "nova".into(),
-        backup_driver: "driver".into(),
-        slots: 1,
-        pools: vec![domain::placement::PoolReport {
-            name: POOL.into(),
-            backend: domain::placement::Backend::of_pool(POOL),
-            free_bytes: 1 << 30,
-            total_bytes: 2 << 30,
-        }],
-        draining: false,
-        heartbeat_at: domain::Timestamp::now(),
-    };
-    let mut tx = world.database.begin("test: worker").await.expect("begin");
-    db::workers::register(&mut tx, &worker).await.expect("register");
-    tx.commit().await.expect("commit");
+    world.register_worker().await;
     for (path, host) in [("/os-volume-manage", address.as_str()), ("/manageable_volumes", POOL)] {
         let volume = admin.at("3.8").post(path, body(host)).await.expect(202)["volume"].clone();
         assert_eq!(

@@ -6,6 +6,7 @@ mod discovery;
 mod group_types;
 mod isolation;
 mod keystone;
+mod managing;
 mod messages;
 mod openapi;
 mod paging;

@@ -80,8 +80,9 @@ async fn settle_snapshot(
         SnapshotEffect::Untouched => Ok(()),
         SnapshotEffect::Becomes(to) => {
             let from = match job.subject.kind() {
-                JobKind::SnapshotCreate => SnapshotStatus::Creating,
+                JobKind::SnapshotCreate | JobKind::SnapshotManage => SnapshotStatus::Creating,
                 JobKind::SnapshotDelete => SnapshotStatus::Deleting,
+                JobKind::VolumeRevert => SnapshotStatus::Restoring,
                 _ => SnapshotStatus::BackingUp,
             };
             snapshots::change_status(conn, id, &[from], to, now).await.map(drop)

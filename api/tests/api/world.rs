@@ -322,6 +322,28 @@ impl World {
         tx.commit().await.expect("commit");
     }
 
+    /// A live worker that reaches the pool.
+    pub(crate) async fn register_worker(&self) {
+        let worker = db::workers::Worker {
+            id: domain::ids::WorkerId::random(),
+            host: HOST.into(),
+            availability_zone: "nova".into(),
+            backup_driver: "driver".into(),
+            slots: 1,
+            pools: vec![domain::placement::PoolReport {
+                name: POOL.into(),
+                backend: domain::placement::Backend::of_pool(POOL),
+                free_bytes: 1 << 30,
+                total_bytes: 2 << 30,
+            }],
+            draining: false,
+            heartbeat_at: Timestamp::now(),
+        };
+        let mut tx = self.database.begin("test: worker").await.expect("begin");
+        db::workers::register(&mut tx, &worker).await.expect("register");
+        tx.commit().await.expect("commit");
+    }
+
     pub(crate) async fn set_limit(&self, resource: domain::quota::Resource, limit: i64) {
         let mut tx = self.database.begin("test: limit").await.expect("begin");
         db::quotas::set_limit(&mut tx, OURS, &resource.into(), limit).await.expect("limit");

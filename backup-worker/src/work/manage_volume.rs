@@ -8,6 +8,6 @@ use super::{Task, Workshop, parts};
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: ManageVolume) -> Result<Done> {
     let volume = parts::volume(work.volume)?;
     let pool = shop.pool(&volume.pool)?;
-    let size_bytes = task.blocking(move || pool.adopt(&work.source, volume.id)).await?;
+    let size_bytes = task.blocking(move || pool.adopt(&work.source, work.released, volume.id)).await?;
     Ok(Done { size_gb: parts::size_gb(size_bytes)?, ..Done::default() })
 }

@@ -53,7 +53,7 @@ async fn volumes_are_made_grown_copied_and_removed() {
         rig.perform_twice(Work::CreateVolume(work)).await;
         assert_eq!((size(&rig, new), read(&rig, new, 4096)), (3 * GIB, content.to_vec()));
     }
-    let delete = wire::DeleteSnapshot { snapshot: Some(snapshot(kept, id)) };
+    let delete = wire::DeleteSnapshot { snapshot: Some(snapshot(kept, id)), keep_data: false };
     rig.perform_twice(Work::DeleteSnapshot(delete)).await;
     assert!(rig.pool.open_snapshot(kept).is_err());
     for id in [id, copy, of_snapshot] {
@@ -98,12 +98,72 @@ async fn an_adopted_file_says_its_size() {
     std::fs::File::create(&source).expect("made").set_len(GIB + 1).expect("sized");
     let id = VolumeId::random();
     let source = source.display().to_string();
-    let manage = wire::ManageVolume { volume: Some(volume(id, 0)), source };
+    let manage = wire::ManageVolume { volume: Some(volume(id, 0)), source, released: false };
     let results = rig.perform_twice(Work::ManageVolume(manage)).await;
     assert_eq!(results.map(|done| done.size_gb), [2, 2], "rounded up");
-    let forbidden =
-        wire::ManageVolume { volume: Some(volume(VolumeId::random(), 0)), source: "/etc/passwd".to_owned() };
+    let forbidden = wire::ManageVolume {
+        volume: Some(volume(VolumeId::random(), 0)),
+        source: "/etc/passwd".to_owned(),
+        released: false,
+    };
     assert_ne!(failed(rig.perform(Work::ManageVolume(forbidden)).await).kind, "internal");
+}
+
+#[tokio::test]
+async fn an_adopted_snapshot_is_no_larger_than_its_volume_and_an_unmanaged_one_stays() {
+    let mut rig = Rig::new().await;
+    let (id, kept) = (VolumeId::random(), SnapshotId::random());
+    done(rig.perform(empty(id)).await);
+    let source = rig.directory.path().join("images/snapshot.raw");
+    std::fs::File::create(&source).expect("made").set_len(GIB - 1).expect("sized");
+    let manage = |id: SnapshotId, size_gb| wire::ManageSnapshot {
+        snapshot: Some(snapshot(id, VolumeId::random())),
+        volume: Some(volume(VolumeId::random(), size_gb)),
+        source: source.display().to_string(),
+        released: false,
+    };
+    assert_eq!(failed(rig.perform(Work::ManageSnapshot(manage(kept, 0))).await).kind, "invalid");
+    let results = rig.perform_twice(Work::ManageSnapshot(manage(kept, 1))).await;
+    assert_eq!(results.map(|done| done.size_gb), [1, 1], "rounded up");
+    let unmanage = wire::DeleteSnapshot { snapshot: Some(snapshot(kept, id)), keep_data: true };
+    rig.perform_twice(Work::DeleteSnapshot(unmanage)).await;
+    assert!(rig.pool.open_snapshot(kept).is_ok(), "the bytes stay");
+    let again =
+        wire::ManageSnapshot { source: format!("snapshot-{kept}"), released: true, ..manage(SnapshotId::random(), 1) };
+    rig.perform_twice(Work::ManageSnapshot(again)).await;
+    assert!(rig.pool.open_snapshot(kept).is_err());
+}
+
+#[tokio::test]
+async fn a_reverted_volume_holds_what_its_snapshot_holds() {
+    let mut rig = Rig::new().await;
+    let (id, kept) = (VolumeId::random(), SnapshotId::random());
+    done(rig.perform(empty(id)).await);
+    write(&rig, id, 4096, b"hello");
+    rig.pool.snapshot(id, kept).expect("a snapshot");
+    write(&rig, id, 4096, b"later");
+    let revert = wire::RevertVolume { volume: Some(volume(id, 1)), snapshot: Some(snapshot(kept, id)) };
+    rig.perform_twice(Work::RevertVolume(revert)).await;
+    assert_eq!((size(&rig, id), read(&rig, id, 4096)), (GIB, b"hello".to_vec()));
+    let missing =
+        wire::RevertVolume { volume: Some(volume(id, 1)), snapshot: Some(snapshot(SnapshotId::random(), id)) };
+    assert_eq!(failed(rig.perform(Work::RevertVolume(missing)).await).kind, "not_found");
+    assert_eq!(read(&rig, id, 4096), b"hello");
+}
+
+#[tokio::test]
+async fn the_scheduler_hears_what_the_pool_holds() {
+    let mut rig = Rig::new().await;
+    let id = VolumeId::random();
+    done(rig.perform(empty(id)).await);
+    std::fs::write(rig.directory.path().join("pool/copied-in.raw"), b"12345").expect("written");
+    let expected = ["copied-in.raw".to_owned(), format!("volume-{id}")];
+    rig.until("both files are told of", |script| {
+        let stored = script.stored.lock().expect("a lock");
+        let names = stored.iter().flat_map(|report| report.files.iter().map(|file| file.name.clone()));
+        names.eq(expected.iter().cloned())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use proto::worker::worker_event::Event;
 use proto::worker::workers_server::Workers;
 use proto::worker::{
     BeginBackupRequest, BeginBackupResponse, ClaimRequest, ClaimResponse, FinishRequest, FinishResponse, Heartbeat,
-    HeartbeatAck, Job, ListCheckpointsRequest, RegisterRequest, RegisterResponse, SchedulerCommand, Stale,
-    StoredObject, Unknown, WorkerEvent,
+    HeartbeatAck, Job, ListCheckpointsRequest, RegisterRequest, RegisterResponse, ReportStoredRequest,
+    ReportStoredResponse, SchedulerCommand, Stale, StoredObject, Unknown, WorkerEvent,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -41,6 +41,8 @@ pub(crate) struct Script {
     pub(crate) stolen: AtomicBool,
     /// While set, heartbeats are not answered; the next session that is opened ends it.
     pub(crate) deaf_session: AtomicBool,
+    /// The last report.
+    pub(crate) stored: Mutex<Option<ReportStoredRequest>>,
     finishes: mpsc::Sender<FinishRequest>,
 }
 
@@ -58,6 +60,7 @@ impl Script {
             busy_finishes: AtomicU32::new(0),
             stolen: AtomicBool::new(false),
             deaf_session: AtomicBool::new(false),
+            stored: Mutex::default(),
             finishes,
         })
     }
@@ -137,6 +140,14 @@ impl Workers for Scripted {
         }
         self.0.finishes.send(request.into_inner()).await.expect("the test listens");
         Ok(Response::new(FinishResponse { accepted: true }))
+    }
+
+    async fn report_stored(
+        &self,
+        request: Request<ReportStoredRequest>,
+    ) -> Result<Response<ReportStoredResponse>, Status> {
+        *self.0.stored.lock().expect("a lock") = Some(request.into_inner());
+        Ok(Response::new(ReportStoredResponse {}))
     }
 
     async fn session(&self, request: Request<Streaming<WorkerEvent>>) -> Result<Response<Self::SessionStream>, Status> {

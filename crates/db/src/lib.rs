@@ -23,6 +23,7 @@ pub mod jobs;
 pub mod messages;
 pub mod metadata;
 pub mod outbox;
+pub mod pool_files;
 pub mod qos_specs;
 pub mod quotas;
 pub mod services;

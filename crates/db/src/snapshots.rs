@@ -2,6 +2,8 @@
 //!
 //! Setters of a row that is gone do nothing. Whoever needs to know uses a compare-and-set.
 
+use std::collections::BTreeMap;
+
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
@@ -25,19 +27,22 @@ pub const COLUMNS: &[&str] = &[
     "updated_at",
 ];
 
+/// Ids per statement: both databases bound the number of parameters.
+const CHUNK: usize = 1000;
+
 const TABLE: Table = Table {
     name: "snapshots",
     noun: "Snapshot",
     columns: COLUMNS,
-    select: "id, volume_id, project_id, user_id, volume_type_id, name, description, size_gb, status, created_at, \
-             updated_at",
+    select: "id, volume_id, project_id, user_id, volume_type_id, name, description, size_gb, status, progress, \
+             created_at, updated_at",
     visible: "TRUE",
     job_column: "snapshot_id",
 };
 
 /// `Conflict` when the volume is gone.
 pub async fn insert(conn: &mut Conn, snapshot: &Snapshot) -> Result<()> {
-    let text = format!("INSERT INTO snapshots ({}) VALUES ({})", TABLE.select, placeholders(1, 11));
+    let text = format!("INSERT INTO snapshots ({}) VALUES ({})", TABLE.select, placeholders(1, 12));
     sql(text)
         .bind(snapshot.id)
         .bind(snapshot.volume_id)
@@ -48,6 +53,7 @@ pub async fn insert(conn: &mut Conn, snapshot: &Snapshot) -> Result<()> {
         .bind(&snapshot.description)
         .bind(snapshot.size_gb)
         .bind(snapshot.status.as_str())
+        .bind(&snapshot.progress)
         .bind(snapshot.created_at)
         .bind(snapshot.updated_at)
         .execute(conn)
@@ -74,6 +80,18 @@ pub async fn count(conn: &mut Conn, query: &ListQuery) -> Result<i64> {
 pub async fn of_volume(conn: &mut Conn, volume: VolumeId) -> Result<Vec<Snapshot>> {
     let text = format!("SELECT {} FROM snapshots WHERE volume_id = $1 ORDER BY created_at, id", TABLE.select);
     sql(text).bind(volume).fetch_all(conn).await?.iter().map(from_row).collect()
+}
+
+/// Whose snapshots these are, of those that exist.
+pub async fn origins(conn: &mut Conn, ids: &[SnapshotId]) -> Result<BTreeMap<SnapshotId, VolumeId>> {
+    let mut found = BTreeMap::new();
+    for ids in ids.chunks(CHUNK) {
+        let text = format!("SELECT id, volume_id FROM snapshots WHERE id IN ({})", placeholders(1, ids.len()));
+        for row in sql(text).bind_all(ids.iter().copied()).fetch_all(conn).await? {
+            found.insert(row.id("id")?, row.id("volume_id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// Each `Some` is written; the inner `None` clears.
@@ -104,6 +122,25 @@ pub async fn set_status(conn: &mut Conn, id: SnapshotId, to: SnapshotStatus, now
     TABLE.set(conn, "status", id, to.as_str(), now).await
 }
 
+/// In GiB. The caller changes the quota in the same transaction.
+pub async fn set_size(conn: &mut Conn, id: SnapshotId, size_gb: i64, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "size_gb", id, size_gb, now).await
+}
+
+/// What whoever makes the snapshot tells of it.
+pub async fn set_progress(conn: &mut Conn, id: SnapshotId, progress: &str, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "progress", id, progress, now).await
+}
+
+/// The volume's youngest.
+pub async fn latest(conn: &mut Conn, volume: VolumeId) -> Result<Option<Snapshot>> {
+    let text = format!(
+        "SELECT {} FROM snapshots WHERE volume_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1",
+        TABLE.select
+    );
+    sql(text).bind(volume).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
+}
+
 /// Removes the row with its metadata.
 pub async fn delete(conn: &mut Conn, id: SnapshotId) -> Result<()> {
     metadata::clear(conn, &id.to_string()).await?;
@@ -132,6 +169,7 @@ fn from_row(row: &Row) -> Result<Snapshot> {
         description: row.opt_text("description")?,
         size_gb: row.i64("size_gb")?,
         status: row.word(TABLE.name, "status", SnapshotStatus::parse)?,
+        progress: row.opt_text("progress")?,
         created_at: row.time("created_at")?,
         updated_at: row.opt_time("updated_at")?,
     })

@@ -33,19 +33,23 @@ struct Params {
 pub(crate) fn to_params(subject: &Subject) -> Result<String> {
     let mut params = Params::default();
     match subject {
-        Subject::VolumeDelete { keep_data, .. } => params.keep_data = Some(*keep_data),
+        Subject::VolumeDelete { keep_data, .. } | Subject::SnapshotDelete { keep_data, .. } => {
+            params.keep_data = Some(*keep_data)
+        }
         Subject::VolumeExtend { new_size_gb, charged_gb, volume_type_id, was, .. } => {
             params.new_size_gb = Some(*new_size_gb);
             params.charged_gb = Some(*charged_gb);
             params.volume_type_id = Some(volume_type_id.clone());
             params.was = Some(was.as_str().to_owned());
         }
-        Subject::VolumeManage { source, .. } => params.source = Some(source.clone()),
+        Subject::VolumeManage { source, .. } | Subject::SnapshotManage { source, .. } => {
+            params.source = Some(source.clone())
+        }
         Subject::BackupCreate { freeze, .. } => params.freeze = Some(*freeze),
         Subject::BackupRestore { new_volume, .. } => params.new_volume = Some(*new_volume),
         Subject::VolumeCreate { .. }
+        | Subject::VolumeRevert { .. }
         | Subject::SnapshotCreate { .. }
-        | Subject::SnapshotDelete { .. }
         | Subject::BackupDelete { .. } => {}
     }
     serde_json::to_string(&params)
@@ -75,12 +79,22 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
             volume_id: row.id("volume_id")?,
             source: params.source.ok_or_else(|| lacks("source"))?,
         },
+        JobKind::VolumeRevert => {
+            Subject::VolumeRevert { volume_id: row.id("volume_id")?, snapshot_id: row.id("snapshot_id")? }
+        }
         JobKind::SnapshotCreate => {
             Subject::SnapshotCreate { snapshot_id: row.id("snapshot_id")?, volume_id: row.id("volume_id")? }
         }
-        JobKind::SnapshotDelete => {
-            Subject::SnapshotDelete { snapshot_id: row.id("snapshot_id")?, volume_id: row.id("volume_id")? }
-        }
+        JobKind::SnapshotDelete => Subject::SnapshotDelete {
+            snapshot_id: row.id("snapshot_id")?,
+            volume_id: row.id("volume_id")?,
+            keep_data: params.keep_data.ok_or_else(|| lacks("keep_data"))?,
+        },
+        JobKind::SnapshotManage => Subject::SnapshotManage {
+            snapshot_id: row.id("snapshot_id")?,
+            volume_id: row.id("volume_id")?,
+            source: params.source.ok_or_else(|| lacks("source"))?,
+        },
         JobKind::BackupCreate => Subject::BackupCreate {
             backup_id: row.id("backup_id")?,
             volume_id: row.id("volume_id")?,

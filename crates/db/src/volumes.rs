@@ -2,6 +2,8 @@
 //!
 //! Setters of a row that is gone do nothing. Whoever needs to know uses a compare-and-set.
 
+use std::collections::BTreeSet;
+
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
@@ -31,6 +33,9 @@ pub const COLUMNS: &[&str] = &[
     "created_at",
     "updated_at",
 ];
+
+/// Ids per statement: both databases bound the number of parameters.
+const CHUNK: usize = 1000;
 
 const TABLE: Table = Table {
     name: "volumes",
@@ -212,6 +217,18 @@ pub async fn copied_from_volume(conn: &mut Conn, source: VolumeId, until: Timest
 pub async fn copied_from_snapshot(conn: &mut Conn, source: SnapshotId, until: Timestamp) -> Result<bool> {
     let text = "SELECT id FROM volumes WHERE snapshot_id = $1 AND status = 'creating' AND created_at <= $2 LIMIT 1";
     Ok(sql(text).bind(source).bind(until).fetch_optional(conn).await?.is_some())
+}
+
+/// Which of these exist, whoever's they are.
+pub async fn present(conn: &mut Conn, ids: &[VolumeId]) -> Result<BTreeSet<VolumeId>> {
+    let mut found = BTreeSet::new();
+    for ids in ids.chunks(CHUNK) {
+        let text = format!("SELECT id FROM volumes WHERE id IN ({})", placeholders(1, ids.len()));
+        for row in sql(text).bind_all(ids.iter().copied()).fetch_all(conn).await? {
+            found.insert(row.id("id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// Volumes in one of `statuses` with no unfinished job about them, unchanged since `before`: for the reconciler.

@@ -20,8 +20,10 @@ words! {
         VolumeDelete = "volume_delete",
         VolumeExtend = "volume_extend",
         VolumeManage = "volume_manage",
+        VolumeRevert = "volume_revert",
         SnapshotCreate = "snapshot_create",
         SnapshotDelete = "snapshot_delete",
+        SnapshotManage = "snapshot_manage",
         BackupCreate = "backup_create",
         BackupRestore = "backup_restore",
         BackupDelete = "backup_delete",
@@ -144,13 +146,26 @@ pub enum Subject {
         volume_id: VolumeId,
         source: String,
     },
+    /// The volume gets back what it held when the snapshot, its latest, was made.
+    VolumeRevert {
+        volume_id: VolumeId,
+        snapshot_id: SnapshotId,
+    },
     SnapshotCreate {
         snapshot_id: SnapshotId,
         volume_id: VolumeId,
     },
+    /// `keep_data`: `os-unmanage`, the bytes stay where they are.
     SnapshotDelete {
         snapshot_id: SnapshotId,
         volume_id: VolumeId,
+        keep_data: bool,
+    },
+    /// `source` is what the operator named: a file that the volume's pool can reach.
+    SnapshotManage {
+        snapshot_id: SnapshotId,
+        volume_id: VolumeId,
+        source: String,
     },
     /// `freeze`: the volume is in use, read a point-in-time copy.
     BackupCreate {
@@ -178,8 +193,10 @@ impl Subject {
             Self::VolumeDelete { .. } => JobKind::VolumeDelete,
             Self::VolumeExtend { .. } => JobKind::VolumeExtend,
             Self::VolumeManage { .. } => JobKind::VolumeManage,
+            Self::VolumeRevert { .. } => JobKind::VolumeRevert,
             Self::SnapshotCreate { .. } => JobKind::SnapshotCreate,
             Self::SnapshotDelete { .. } => JobKind::SnapshotDelete,
+            Self::SnapshotManage { .. } => JobKind::SnapshotManage,
             Self::BackupCreate { .. } => JobKind::BackupCreate,
             Self::BackupRestore { .. } => JobKind::BackupRestore,
             Self::BackupDelete { .. } => JobKind::BackupDelete,
@@ -193,8 +210,10 @@ impl Subject {
             | Self::VolumeDelete { volume_id, .. }
             | Self::VolumeExtend { volume_id, .. }
             | Self::VolumeManage { volume_id, .. }
+            | Self::VolumeRevert { volume_id, .. }
             | Self::SnapshotCreate { volume_id, .. }
             | Self::SnapshotDelete { volume_id, .. }
+            | Self::SnapshotManage { volume_id, .. }
             | Self::BackupCreate { volume_id, .. }
             | Self::BackupRestore { volume_id, .. } => Some(*volume_id),
             Self::BackupDelete { .. } => None,
@@ -204,7 +223,10 @@ impl Subject {
     #[must_use]
     pub const fn snapshot_id(&self) -> Option<SnapshotId> {
         match self {
-            Self::SnapshotCreate { snapshot_id, .. } | Self::SnapshotDelete { snapshot_id, .. } => Some(*snapshot_id),
+            Self::VolumeRevert { snapshot_id, .. }
+            | Self::SnapshotCreate { snapshot_id, .. }
+            | Self::SnapshotDelete { snapshot_id, .. }
+            | Self::SnapshotManage { snapshot_id, .. } => Some(*snapshot_id),
             Self::BackupCreate { snapshot_id, .. } => *snapshot_id,
             _ => None,
         }

@@ -212,7 +212,7 @@ pub fn of_failure(subject: &Subject, cause: Cause) -> Option<(About, Action, Det
         Subject::VolumeExtend { volume_id, .. } => {
             (About::Volume(*volume_id), Action::ExtendVolume, Detail::DriverFailedExtend)
         }
-        Subject::SnapshotCreate { snapshot_id, .. } => {
+        Subject::SnapshotCreate { snapshot_id, .. } | Subject::SnapshotManage { snapshot_id, .. } => {
             (About::Snapshot(*snapshot_id), Action::SnapshotCreate, Detail::SnapshotCreateError)
         }
         Subject::SnapshotDelete { snapshot_id, .. } => {
@@ -233,7 +233,7 @@ pub fn of_failure(subject: &Subject, cause: Cause) -> Option<(About, Action, Det
         Subject::BackupDelete { backup_id } => {
             (About::Backup(*backup_id), Action::BackupDelete, of_backup(Detail::BackupDeleteDriverError))
         }
-        Subject::VolumeDelete { .. } | Subject::VolumeManage { .. } => return None,
+        Subject::VolumeDelete { .. } | Subject::VolumeManage { .. } | Subject::VolumeRevert { .. } => return None,
     })
 }
 

@@ -64,8 +64,16 @@ pub fn settle(subject: &Subject, ending: Ending) -> Effects {
         Subject::VolumeExtend { .. } => volume(Becomes(VolumeStatus::ErrorExtending)),
         Subject::VolumeManage { .. } if ok => volume(Becomes(VolumeStatus::Available)),
         Subject::VolumeManage { .. } => volume(Becomes(VolumeStatus::ErrorManaging)),
-        Subject::SnapshotCreate { .. } if ok => snapshot(SnapshotEffect::Becomes(SnapshotStatus::Available)),
-        Subject::SnapshotCreate { .. } => snapshot(SnapshotEffect::Becomes(SnapshotStatus::Error)),
+        Subject::VolumeRevert { .. } => {
+            let status = if ok { VolumeStatus::Available } else { VolumeStatus::Error };
+            Effects { volume: Becomes(status), snapshot: SnapshotEffect::Becomes(SnapshotStatus::Available), ..NOTHING }
+        }
+        Subject::SnapshotCreate { .. } | Subject::SnapshotManage { .. } if ok => {
+            snapshot(SnapshotEffect::Becomes(SnapshotStatus::Available))
+        }
+        Subject::SnapshotCreate { .. } | Subject::SnapshotManage { .. } => {
+            snapshot(SnapshotEffect::Becomes(SnapshotStatus::Error))
+        }
         Subject::SnapshotDelete { .. } if ok => snapshot(SnapshotEffect::Gone),
         Subject::SnapshotDelete { .. } => snapshot(SnapshotEffect::Becomes(SnapshotStatus::ErrorDeleting)),
         Subject::BackupCreate { snapshot_id, .. } => {

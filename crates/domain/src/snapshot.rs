@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub description: Option<String>,
     pub size_gb: i64,
     pub status: SnapshotStatus,
+    /// How far its making is, as `os-update_snapshot_status` told; otherwise the status says it.
+    pub progress: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Option<Timestamp>,
 }
@@ -52,6 +54,25 @@ impl Snapshot {
             )));
         }
         Ok(())
+    }
+
+    /// May `os-update_snapshot_status` write this status (contract §1.7)?
+    pub fn check_told_status(&self, to: SnapshotStatus) -> Result<()> {
+        use SnapshotStatus::{Available, Creating, Deleting, Error as Broken, ErrorDeleting};
+        let may_follow: &[SnapshotStatus] = match self.status {
+            Creating => &[Creating, Available, Broken],
+            Deleting => &[Deleting, ErrorDeleting],
+            other => {
+                return Err(Error::invalid(format!("Snapshot status {other} not allowed for update_snapshot_status")));
+            }
+        };
+        if may_follow.contains(&to) { Ok(()) } else { Err(self.refuse_told_status(to.as_str())) }
+    }
+
+    /// The refusal of a status that does not follow the present one.
+    #[must_use]
+    pub fn refuse_told_status(&self, to: &str) -> Error {
+        Error::invalid(format!("Provided snapshot status {to} not allowed for snapshot with status {}.", self.status))
     }
 
     pub fn check_delete(&self) -> Result<()> {

@@ -63,6 +63,7 @@ words! {
         Retyping = "retyping",
         Extending = "extending",
         Unmanaging = "unmanaging",
+        Reverting = "reverting",
     }
 }
 

@@ -32,7 +32,7 @@ impl Allowed {
 
     /// Follows `given` to what it really is and checks that an operator allowed it. One sentence for "missing" and
     /// "outside": a caller must not learn which files a host has.
-    pub(crate) fn check(&self, given: &Path) -> Result<Source> {
+    pub(crate) fn check(&self, given: &Path, released: bool) -> Result<Source> {
         let refusal = || {
             Error::invalid(format!(
                 "Source {} is not a file or block device below this pool's directory or one of its manage_paths.",
@@ -50,7 +50,8 @@ impl Allowed {
         if !metadata.is_file() {
             return Err(refusal());
         }
-        if belongs_to_a_pool(&path, &self.pool) {
+        let is_free = released && path.parent() == Some(&self.pool) && path.file_name() == given.file_name();
+        if belongs_to_a_pool(&path, &self.pool) && !(is_free && own_id(&path)) {
             return Err(Error::invalid(format!(
                 "Source {} is a pool's own file and already belongs to a volume or a snapshot.",
                 given.display()
@@ -76,9 +77,21 @@ impl Allowed {
         }
     }
 
+    /// Where sources may lie.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.pool.as_path()).chain(self.manage_paths.iter().map(PathBuf::as_path))
+    }
+
     fn contains(&self, path: &Path) -> bool {
         std::iter::once(&self.pool).chain(&self.manage_paths).any(|root| path.starts_with(root) && path != root)
     }
+}
+
+/// Whether the name is one that this pool gives to a volume or a snapshot.
+pub(crate) fn own_id(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let volume = name.strip_prefix("volume-").is_some_and(|id| id.parse::<VolumeId>().is_ok());
+    volume || name.strip_prefix("snapshot-").is_some_and(|id| id.parse::<SnapshotId>().is_ok())
 }
 
 /// Names of our own making: any `volume-…`, `snapshot-…`, `frozen-…` and temporary in this pool, and in other

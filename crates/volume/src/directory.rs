@@ -22,7 +22,8 @@ use crate::copy::{Sharing, copy_volume};
 use crate::device::{Access, FileDevice};
 use crate::failure::failed;
 use crate::files;
-use crate::port::{BlockDevice, Pool, PoolSpace};
+use crate::port::{BlockDevice, ExtentKind, Pool, PoolSpace, Stored};
+use crate::stored;
 
 /// One `[[pools]]` section.
 #[derive(Clone, Debug, Deserialize)]
@@ -178,15 +179,15 @@ impl DirectoryPool {
         files::remove(&self.path, name).map_err(|error| failed(act, error))
     }
 
-    /// The size of the volume when `source` was taken under its id already; `None` when the id is free.
-    fn taken_before(&self, given: &Path, volume: VolumeId) -> Result<Option<u64>> {
-        let device = match self.open_file_of_volume(volume, Access::Read) {
+    /// The size of `owner` when `given` was taken as its file already; `None` when it has none.
+    fn taken_before(&self, given: &Path, owner: &str, name: &str) -> Result<Option<u64>> {
+        let device = match self.open_file("File", &name, name, Access::Read) {
             Ok(device) => device,
             Err(error) if error.kind() == Kind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let same = match fs::read_link(self.path(volume)) {
-            Ok(link) => link == given,
+        let same = match fs::read_link(self.path.join(name)) {
+            Ok(link) => link == device_of(&self.path, given),
             Err(_) => !given.exists(),
         };
         if same {
@@ -194,13 +195,13 @@ impl DirectoryPool {
         } else {
             Err(Error::new(
                 Kind::Conflict,
-                format!("Volume {volume} already has its bytes; source {} was left alone.", given.display()),
+                format!("{owner} already has its bytes; source {} was left alone.", given.display()),
             ))
         }
     }
 
-    fn take_file(&self, source: &Path, volume: VolumeId) -> Result<()> {
-        let target = self.path(volume);
+    fn take_file(&self, source: &Path, name: &str) -> Result<()> {
+        let target = self.path.join(name);
         let taken = || {
             fs::rename(source, &target)?;
             files::sync_directory(&self.path)?;
@@ -215,6 +216,19 @@ impl DirectoryPool {
             )),
             _ => failed(&format!("take {} into pool {}", source.display(), self.name), error),
         })
+    }
+
+    /// A link that an earlier management left in the pool is not linked to again, but goes.
+    fn take_device(&self, given: &Path, volume: VolumeId) -> Result<()> {
+        let device = device_of(&self.path, given);
+        let taken = || {
+            std::os::unix::fs::symlink(&device, self.path(volume))?;
+            if device != given {
+                fs::remove_file(given)?;
+            }
+            files::sync_directory(&self.path)
+        };
+        taken().map_err(|error| failed(&format!("take {} into pool {}", given.display(), self.name), error))
     }
 }
 
@@ -277,25 +291,66 @@ impl Pool for DirectoryPool {
         self.remove(&format!("delete volume {volume}"), &volume_name(volume))
     }
 
-    fn adopt(&self, source: &str, volume: VolumeId) -> Result<u64> {
+    fn adopt(&self, source: &str, released: bool, volume: VolumeId) -> Result<u64> {
         // A bare name means a file in the pool's own directory.
         let given = self.path.join(source);
-        if let Some(size_bytes) = self.taken_before(&given, volume)? {
+        if let Some(size_bytes) = self.taken_before(&given, &format!("Volume {volume}"), &volume_name(volume))? {
             return Ok(size_bytes);
         }
-        match self.allowed.check(&given)? {
-            Source::File(path) => self.take_file(&path, volume)?,
-            Source::Device(path) => std::os::unix::fs::symlink(&path, self.path(volume))
-                .and_then(|()| files::sync_directory(&self.path))
-                .map_err(|error| failed(&format!("take {} into pool {}", path.display(), self.name), error))?,
+        match self.allowed.check(&given, released)? {
+            Source::File(path) => self.take_file(&path, &volume_name(volume))?,
+            Source::Device(path) => self.take_device(&path, volume)?,
         }
         Ok(self.open_file_of_volume(volume, Access::Read)?.size_bytes())
+    }
+
+    fn adopt_snapshot(&self, source: &str, released: bool, snapshot: SnapshotId, size_bytes_max: u64) -> Result<u64> {
+        let given = self.path.join(source);
+        let name = snapshot_name(snapshot);
+        if let Some(size_bytes) = self.taken_before(&given, &format!("Snapshot {snapshot}"), &name)? {
+            return Ok(size_bytes);
+        }
+        let Source::File(path) = self.allowed.check(&given, released)? else {
+            return Err(Error::invalid(format!("Source {source} is a block device; snapshots are files.")));
+        };
+        let size_bytes = fs::metadata(&path).map_err(|error| failed(&format!("measure {source}"), error))?.len();
+        if size_bytes > size_bytes_max {
+            return Err(Error::invalid(format!(
+                "Source {source} is larger than the volume whose snapshot it should be."
+            )));
+        }
+        self.take_file(&path, &name)?;
+        Ok(size_bytes)
+    }
+
+    fn stored(&self) -> Result<Vec<Stored>> {
+        stored::list(&self.path, &self.allowed).map_err(|error| failed(&format!("list pool {}", self.name), error))
     }
 
     fn snapshot(&self, volume: VolumeId, snapshot: SnapshotId) -> Result<()> {
         let source = self.open_file_of_volume(volume, Access::Read)?;
         let size_bytes = source.size_bytes();
         self.copy_in(&format!("create snapshot {snapshot}"), &source, &snapshot_name(snapshot), size_bytes)
+    }
+
+    fn revert(&self, volume: VolumeId, snapshot: SnapshotId, may_begin: &dyn Fn() -> Result<()>) -> Result<()> {
+        let act = format!("revert volume {volume}");
+        let source = self.open_file("Snapshot", &snapshot, &snapshot_name(snapshot), Access::Read)?;
+        let target = self.open_file_of_volume(volume, Access::ReadWrite)?;
+        let (length, size_bytes) = (source.size_bytes(), target.size_bytes());
+        if length > size_bytes {
+            return Err(Error::invalid(format!("Could not {act}: its snapshot has {length} bytes, not {size_bytes}.")));
+        }
+        let is_file = target.file().metadata().map_err(|error| failed(&act, error))?.is_file();
+        if !is_file {
+            may_begin()?;
+            return overwrite(&source, &target);
+        }
+        let copy = |new: &File| copy_volume(source.file(), new, length, size_bytes, self.sharing);
+        let name = volume_name(volume);
+        let ready = files::prepare(&self.path, &name, copy).map_err(|error| failed(&act, error))?;
+        may_begin()?;
+        ready.replace().map_err(|error| failed(&act, error))
     }
 
     fn delete_snapshot(&self, snapshot: SnapshotId) -> Result<()> {
@@ -361,6 +416,35 @@ fn grow(path: &Path, size_bytes: u64) -> io::Result<()> {
         file.sync_all()?;
     }
     Ok(())
+}
+
+/// Where a link in the pool leads; any other path is itself.
+fn device_of(pool: &Path, given: &Path) -> PathBuf {
+    let link = if given.parent() == Some(pool) { fs::read_link(given).ok() } else { None };
+    link.unwrap_or_else(|| given.to_owned())
+}
+
+/// A block device reads like `source` afterwards, then as zeros.
+fn overwrite(source: &FileDevice, target: &FileDevice) -> Result<()> {
+    const PIECE_BYTES: u64 = 1 << 20;
+    let mut buffer = vec![0; PIECE_BYTES as usize];
+    for extent in source.extents(0, source.size_bytes())? {
+        if extent.kind == ExtentKind::Hole {
+            target.zero(extent.offset, extent.length)?;
+            continue;
+        }
+        let end = extent.offset + extent.length;
+        let mut at = extent.offset;
+        while at < end {
+            let take = usize::try_from((end - at).min(PIECE_BYTES)).unwrap_or(0);
+            let piece = buffer.get_mut(..take).unwrap_or_default();
+            source.read_at(at, piece)?;
+            target.write_at(at, piece)?;
+            at += take as u64;
+        }
+    }
+    target.zero(source.size_bytes(), target.size_bytes() - source.size_bytes())?;
+    target.sync()
 }
 
 /// Tries `FICLONE` between two throw-away files.

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -27,6 +27,43 @@ pub(crate) fn build(directory: &Path, name: &str, fill: impl FnOnce(&File) -> io
     // Best effort: what counts is decided, and the next attempt and the removal of `name` sweep again.
     drop(fs::remove_file(&temporary));
     built
+}
+
+/// A whole, durable file that waits for its name. Dropped, it goes.
+pub(crate) struct Ready<'a> {
+    directory: &'a Path,
+    temporary: PathBuf,
+    name: &'a str,
+}
+
+/// Builds what is to replace `name`.
+pub(crate) fn prepare<'a>(
+    directory: &'a Path,
+    name: &'a str,
+    fill: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<Ready<'a>> {
+    remove_abandoned(directory, name)?;
+    let temporary = directory.join(format!(".{name}.{}{TEMPORARY_SUFFIX}", Uuid::new_v4()));
+    let file = create_new(&temporary)?;
+    let ready = Ready { directory, temporary, name };
+    fill(&file)?;
+    file.sync_all()?;
+    Ok(ready)
+}
+
+impl Ready<'_> {
+    /// In one step the new file has the name.
+    pub(crate) fn replace(self) -> io::Result<()> {
+        fs::rename(&self.temporary, self.directory.join(self.name))?;
+        sync_directory(self.directory)
+    }
+}
+
+impl Drop for Ready<'_> {
+    fn drop(&mut self) {
+        // Nothing is there once it has its name; what stays is swept by the next attempt.
+        drop(fs::remove_file(&self.temporary));
+    }
 }
 
 /// A link, unlike a renaming, never replaces what is there.

@@ -9,7 +9,8 @@ mod directory;
 mod failure;
 mod files;
 mod port;
+mod stored;
 pub mod suite;
 
 pub use directory::{DirectoryPool, PoolConfig};
-pub use port::{BlockDevice, Extent, ExtentKind, Pool, PoolSpace};
+pub use port::{BlockDevice, Extent, ExtentKind, Pool, PoolSpace, STORED_MAX, Stored};

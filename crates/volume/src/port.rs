@@ -28,6 +28,19 @@ pub struct PoolSpace {
     pub total_bytes: u64,
 }
 
+/// The most files of which [`Pool::stored`] tells.
+pub const STORED_MAX: usize = 10_000;
+
+/// A file or block device that a pool has or could take.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// What [`Pool::adopt`] takes as its source: a bare name in the pool itself, a path elsewhere.
+    pub name: String,
+    pub size_bytes: u64,
+    /// Why it cannot be taken, as far as the pool knows.
+    pub refusal: Option<String>,
+}
+
 /// A place that holds volumes. Every method is idempotent: a job may be done twice, by two workers one after the other.
 pub trait Pool: std::fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
@@ -55,10 +68,21 @@ pub trait Pool: std::fmt::Debug + Send + Sync {
     fn delete(&self, volume: VolumeId) -> Result<()>;
 
     /// Takes an existing file (by rename) or block device (by symbolic link) into the pool and answers its size in bytes.
-    /// `source` is checked against the paths the operator allows. A source already taken under this id is `Ok`.
-    fn adopt(&self, source: &str, volume: VolumeId) -> Result<u64>;
+    /// `source` is checked against the paths the operator allows. A source already taken under this id is `Ok`. `released`:
+    /// it bears a name that pools give, of something that is under management no more.
+    fn adopt(&self, source: &str, released: bool, volume: VolumeId) -> Result<u64>;
+
+    /// The same for a snapshot, which is a file of at most `size_bytes_max`.
+    fn adopt_snapshot(&self, source: &str, released: bool, snapshot: SnapshotId, size_bytes_max: u64) -> Result<u64>;
+
+    /// What lies in the pool and where sources may lie, [`STORED_MAX`] files at most.
+    fn stored(&self) -> Result<Vec<Stored>>;
 
     fn snapshot(&self, volume: VolumeId, snapshot: SnapshotId) -> Result<()>;
+
+    /// The volume gets the content of the snapshot, and zeros up to its own size: all of it or, when `may_begin` or anything
+    /// else fails before the last step, nothing. `may_begin` is asked once the copy is ready.
+    fn revert(&self, volume: VolumeId, snapshot: SnapshotId, may_begin: &dyn Fn() -> Result<()>) -> Result<()>;
 
     /// Removing what is not there is `Ok`.
     fn delete_snapshot(&self, snapshot: SnapshotId) -> Result<()>;

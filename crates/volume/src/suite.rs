@@ -23,6 +23,7 @@ pub fn run(pool: &dyn Pool) -> Result<()> {
     copies_are_independent(pool)?;
     clones_grow_with_zeros(pool)?;
     copies_outlive_the_volume(pool)?;
+    a_revert_is_all_or_nothing(pool)?;
     removing_nothing_is_fine(pool)?;
     missing_things_are_not_found(pool)?;
     let space = pool.space()?;
@@ -187,6 +188,25 @@ fn copies_outlive_the_volume(pool: &dyn Pool) -> Result<()> {
     pool.delete_snapshot(snapshot)?;
     assert!(content(&*pool.open_volume(clone)?)?.starts_with(b"precious"));
     Ok(())
+}
+
+fn a_revert_is_all_or_nothing(pool: &dyn Pool) -> Result<()> {
+    let (volume, snapshot) = (VolumeId::random(), SnapshotId::random());
+    pool.create(volume, MIB)?;
+    pool.open_volume(volume)?.write_at(4096, b"kept")?;
+    pool.snapshot(volume, snapshot)?;
+    pool.open_volume(volume)?.write_at(4096, b"lost")?;
+    pool.extend(volume, 2 * MIB)?;
+    let refused = pool.revert(volume, snapshot, &|| Err(domain::Error::cancelled()));
+    assert!(refused.is_err_and(|error| error.kind() == Kind::Cancelled));
+    assert_eq!(&content(&*pool.open_volume(volume)?)?[4096..4100], b"lost");
+    for _ in 0..2 {
+        pool.revert(volume, snapshot, &|| Ok(()))?;
+        let bytes = content(&*pool.open_volume(volume)?)?;
+        assert_eq!((bytes.len() as u64, &bytes[4096..4100]), (2 * MIB, b"kept".as_slice()));
+    }
+    pool.delete(volume)?;
+    pool.delete_snapshot(snapshot)
 }
 
 fn removing_nothing_is_fine(pool: &dyn Pool) -> Result<()> {

@@ -82,7 +82,7 @@ mod adopting {
         let place = place();
         let (source, volume) = (place.managed.join("disk.raw"), VolumeId::random());
         for _ in 0..2 {
-            assert_eq!(place.pool.adopt(text(&source), volume).unwrap(), 8192);
+            assert_eq!(place.pool.adopt(text(&source), false, volume).unwrap(), 8192);
         }
         assert!(!source.exists());
         assert_eq!(suite::content(&*place.pool.open_volume(volume).unwrap()).unwrap(), vec![9; 8192]);
@@ -94,7 +94,7 @@ mod adopting {
         let volume = VolumeId::random();
         let directory = place.pool.path(volume).parent().unwrap().to_owned();
         fs::write(directory.join("copied-in.raw"), b"12345").unwrap();
-        assert_eq!(place.pool.adopt("copied-in.raw", volume).unwrap(), 5);
+        assert_eq!(place.pool.adopt("copied-in.raw", false, volume).unwrap(), 5);
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod adopting {
             "nul\0".into(),
         ];
         for source in sources {
-            let error = place.pool.adopt(text(&source), VolumeId::random()).unwrap_err();
+            let error = place.pool.adopt(text(&source), false, VolumeId::random()).unwrap_err();
             assert_eq!(error.kind(), Kind::Invalid, "{}", source.display());
         }
         assert!(place.outside.join("disk.raw").exists());
@@ -136,9 +136,68 @@ mod adopting {
             format!("{}/disk.raw", place.managed.display()),
         ];
         for source in sources {
-            let error = place.pool.adopt(&source, VolumeId::random()).unwrap_err();
+            let error = place.pool.adopt(&source, false, VolumeId::random()).unwrap_err();
             assert_eq!(error.kind(), Kind::Invalid, "{source}");
         }
+    }
+
+    #[test]
+    fn takes_back_what_was_released_and_nothing_else() {
+        let place = place();
+        let [live, released, new] = [(); 3].map(|()| VolumeId::random());
+        let (old, kept) = (SnapshotId::random(), SnapshotId::random());
+        place.pool.create(live, 4096).unwrap();
+        place.pool.create(released, 8192).unwrap();
+        place.pool.snapshot(released, old).unwrap();
+        let directory = place.pool.path(live).parent().unwrap().to_owned();
+        // A link that bears a free name leads to a file that does not.
+        let bait = VolumeId::random();
+        symlink(directory.join(format!("volume-{live}")), directory.join(format!("volume-{bait}"))).unwrap();
+        let elsewhere = place.managed.join(format!("volume-{released}"));
+        fs::write(&elsewhere, b"another pool's").unwrap();
+        for source in [format!("volume-{bait}"), text(&elsewhere).to_owned(), "frozen-x".to_owned()] {
+            let error = place.pool.adopt(&source, true, VolumeId::random()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Invalid, "{source}");
+        }
+        for _ in 0..2 {
+            assert_eq!(place.pool.adopt(&format!("volume-{released}"), true, new).unwrap(), 8192);
+            let source = format!("snapshot-{old}");
+            assert_eq!(place.pool.adopt_snapshot(&source, true, kept, 8192).unwrap(), 8192);
+        }
+        assert!(!place.pool.path(released).exists() && place.pool.path(live).exists());
+    }
+
+    #[test]
+    fn a_snapshot_is_no_larger_than_its_volume() {
+        let place = place();
+        let source = place.managed.join("disk.raw");
+        let error = place.pool.adopt_snapshot(text(&source), false, SnapshotId::random(), 4096).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(source.exists());
+    }
+
+    #[test]
+    fn tells_what_is_stored() {
+        let place = place();
+        let (volume, snapshot) = (VolumeId::random(), SnapshotId::random());
+        place.pool.create(volume, 4096).unwrap();
+        place.pool.snapshot(volume, snapshot).unwrap();
+        place.pool.freeze(volume, "b").unwrap();
+        let directory = place.pool.path(volume).parent().unwrap().to_owned();
+        fs::write(directory.join("copied-in.raw"), b"12345").unwrap();
+        fs::hard_link(directory.join("copied-in.raw"), place.outside.join("second-name")).unwrap();
+        fs::create_dir(place.managed.join("folder")).unwrap();
+        let mut stored = place.pool.stored().unwrap();
+        stored.sort_by(|a, b| a.name.cmp(&b.name));
+        let brief: Vec<_> = stored.iter().map(|it| (it.name.clone(), it.size_bytes, it.refusal.is_some())).collect();
+        let mut expected = vec![
+            (text(&place.managed.join("disk.raw")).to_owned(), 8192, false),
+            ("copied-in.raw".to_owned(), 5, true),
+            (format!("snapshot-{snapshot}"), 4096, false),
+            (format!("volume-{volume}"), 4096, false),
+        ];
+        expected.sort();
+        assert_eq!(brief, expected);
     }
 
     #[test]
@@ -146,7 +205,7 @@ mod adopting {
         let place = place();
         let volume = VolumeId::random();
         place.pool.create(volume, 4096).unwrap();
-        let error = place.pool.adopt(text(&place.managed.join("disk.raw")), volume).unwrap_err();
+        let error = place.pool.adopt(text(&place.managed.join("disk.raw")), false, volume).unwrap_err();
         assert_eq!(error.kind(), Kind::Conflict);
         assert!(place.managed.join("disk.raw").exists());
     }

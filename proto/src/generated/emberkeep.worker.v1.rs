@@ -76,7 +76,7 @@ pub struct Job {
     /// 1 for the first worker that claims it.
     #[prost(int64, tag = "3")]
     pub attempt: i64,
-    #[prost(oneof = "job::Work", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    #[prost(oneof = "job::Work", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22")]
     pub work: ::core::option::Option<job::Work>,
 }
 /// Nested message and enum types in `Job`.
@@ -101,6 +101,10 @@ pub mod job {
         RestoreBackup(super::RestoreBackup),
         #[prost(message, tag = "18")]
         DeleteBackup(super::DeleteBackup),
+        #[prost(message, tag = "21")]
+        ManageSnapshot(super::ManageSnapshot),
+        #[prost(message, tag = "22")]
+        RevertVolume(super::RevertVolume),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -188,6 +192,17 @@ pub struct ManageVolume {
     pub volume: ::core::option::Option<Volume>,
     #[prost(string, tag = "2")]
     pub source: ::prost::alloc::string::String,
+    /// The source's name is one that pools give, with an id that no volume or snapshot has any more: it may be taken.
+    #[prost(bool, tag = "3")]
+    pub released: bool,
+}
+/// The snapshot is the volume's latest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevertVolume {
+    #[prost(message, optional, tag = "1")]
+    pub volume: ::core::option::Option<Volume>,
+    #[prost(message, optional, tag = "2")]
+    pub snapshot: ::core::option::Option<Snapshot>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateSnapshot {
@@ -200,6 +215,20 @@ pub struct CreateSnapshot {
 pub struct DeleteSnapshot {
     #[prost(message, optional, tag = "1")]
     pub snapshot: ::core::option::Option<Snapshot>,
+    #[prost(bool, tag = "2")]
+    pub keep_data: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ManageSnapshot {
+    #[prost(message, optional, tag = "1")]
+    pub snapshot: ::core::option::Option<Snapshot>,
+    #[prost(message, optional, tag = "2")]
+    pub volume: ::core::option::Option<Volume>,
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
+    /// As in ManageVolume.
+    #[prost(bool, tag = "4")]
+    pub released: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateBackup {
@@ -318,7 +347,7 @@ pub struct Done {
     /// BackupRestore: what the chain's manifests say of the volume, oldest first (contract 3.6).
     #[prost(message, repeated, tag = "2")]
     pub volume_meta: ::prost::alloc::vec::Vec<VolumeMeta>,
-    /// VolumeManage: the size found, rounded up to GiB.
+    /// VolumeManage and SnapshotManage: the size found, rounded up to GiB.
     #[prost(int64, tag = "3")]
     pub size_gb: i64,
 }
@@ -354,6 +383,29 @@ pub struct FinishResponse {
     #[prost(bool, tag = "1")]
     pub accepted: bool,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportStoredRequest {
+    #[prost(string, tag = "1")]
+    pub worker_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub pool: ::prost::alloc::string::String,
+    /// All of them; what was told before is forgotten.
+    #[prost(message, repeated, tag = "3")]
+    pub files: ::prost::alloc::vec::Vec<StoredFile>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredFile {
+    /// What ManageVolume takes as its source.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub size_bytes: i64,
+    /// Why the pool would not take it.
+    #[prost(string, optional, tag = "3")]
+    pub refusal: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportStoredResponse {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkerEvent {
     #[prost(oneof = "worker_event::Event", tags = "1, 2")]
@@ -651,6 +703,31 @@ pub mod workers_client {
                 .insert(GrpcMethod::new("emberkeep.worker.v1.Workers", "Finish"));
             self.inner.unary(req, path, codec).await
         }
+        /// What lies in a pool, for those who look for something to manage: when it changed, and now and then.
+        pub async fn report_stored(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportStoredRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportStoredResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/emberkeep.worker.v1.Workers/ReportStored",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("emberkeep.worker.v1.Workers", "ReportStored"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Heartbeats, progress and checkpoints up; cancel, drain and lost leases down.
         pub async fn session(
             &mut self,
@@ -731,6 +808,14 @@ pub mod workers_server {
             &self,
             request: tonic::Request<super::FinishRequest>,
         ) -> std::result::Result<tonic::Response<super::FinishResponse>, tonic::Status>;
+        /// What lies in a pool, for those who look for something to manage: when it changed, and now and then.
+        async fn report_stored(
+            &self,
+            request: tonic::Request<super::ReportStoredRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportStoredResponse>,
+            tonic::Status,
+        >;
         /// Server streaming response type for the Session method.
         type SessionStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::SchedulerCommand, tonic::Status>,
@@ -1025,6 +1110,51 @@ pub mod workers_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FinishSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/emberkeep.worker.v1.Workers/ReportStored" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportStoredSvc<T: Workers>(pub Arc<T>);
+                    impl<
+                        T: Workers,
+                    > tonic::server::UnaryService<super::ReportStoredRequest>
+                    for ReportStoredSvc<T> {
+                        type Response = super::ReportStoredResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportStoredRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Workers>::report_stored(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportStoredSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -14,18 +14,21 @@ const STUCK_SECS: i64 = 60;
 const ROWS_AT_ONCE: i64 = 100;
 const REASON: &str = "No job works on the backup any more; its status was reset. Try again.";
 
-const VOLUMES: [(VolumeStatus, VolumeStatus); 6] = [
+const VOLUMES: [(VolumeStatus, VolumeStatus); 7] = [
     (VolumeStatus::Creating, VolumeStatus::Error),
     (VolumeStatus::Deleting, VolumeStatus::ErrorDeleting),
     (VolumeStatus::Unmanaging, VolumeStatus::ErrorDeleting),
     (VolumeStatus::Extending, VolumeStatus::ErrorExtending),
     (VolumeStatus::Managing, VolumeStatus::ErrorManaging),
     (VolumeStatus::RestoringBackup, VolumeStatus::ErrorRestoring),
+    (VolumeStatus::Reverting, VolumeStatus::Error),
 ];
-const SNAPSHOTS: [(SnapshotStatus, SnapshotStatus); 3] = [
+const SNAPSHOTS: [(SnapshotStatus, SnapshotStatus); 5] = [
     (SnapshotStatus::Creating, SnapshotStatus::Error),
     (SnapshotStatus::Deleting, SnapshotStatus::ErrorDeleting),
+    (SnapshotStatus::Unmanaging, SnapshotStatus::ErrorDeleting),
     (SnapshotStatus::BackingUp, SnapshotStatus::Available),
+    (SnapshotStatus::Restoring, SnapshotStatus::Available),
 ];
 const BACKUPS: [(BackupStatus, BackupStatus); 3] = [
     (BackupStatus::Creating, BackupStatus::Error),

@@ -2,9 +2,10 @@
 
 use db::{Conn, Scope, quotas, snapshots};
 use domain::job::JobKind;
+use domain::quota::Holding;
 use domain::settle::SnapshotEffect;
 use domain::snapshot::{Snapshot, SnapshotStatus};
-use domain::{Result, Timestamp, VolumeId};
+use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
 use super::{End, found};
 
@@ -13,18 +14,40 @@ pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: SnapshotEffect
     match effect {
         SnapshotEffect::Untouched => Ok(()),
         SnapshotEffect::Becomes(to) => {
-            let from = match end.job.kind {
-                JobKind::SnapshotCreate => SnapshotStatus::Creating,
-                JobKind::SnapshotDelete => SnapshotStatus::Deleting,
-                _ => SnapshotStatus::BackingUp,
-            };
-            snapshots::change_status(conn, id, &[from], to, end.now).await.map(drop)
+            snapshots::change_status(conn, id, transient(end.job.kind), to, end.now).await?;
+            if end.job.kind == JobKind::SnapshotManage && end.succeeded() {
+                managed(conn, end, id).await
+            } else {
+                Ok(())
+            }
         }
         SnapshotEffect::Gone => match found(snapshots::get(conn, &Scope::All, &id.to_string()).await)? {
             Some(snapshot) => gone(conn, &snapshot, end.now).await,
             None => Ok(()),
         },
     }
+}
+
+/// The statuses in which a snapshot waits for a job of this kind.
+const fn transient(kind: JobKind) -> &'static [SnapshotStatus] {
+    match kind {
+        JobKind::SnapshotCreate | JobKind::SnapshotManage => &[SnapshotStatus::Creating],
+        JobKind::SnapshotDelete => &[SnapshotStatus::Deleting, SnapshotStatus::Unmanaging],
+        JobKind::VolumeRevert => &[SnapshotStatus::Restoring],
+        _ => &[SnapshotStatus::BackingUp],
+    }
+}
+
+/// An adopted snapshot was charged as if it were as large as its volume; it may be smaller.
+async fn managed(conn: &mut Conn, end: &End<'_>, id: SnapshotId) -> Result<()> {
+    let Some(snapshot) = found(snapshots::get(conn, &Scope::All, &id.to_string()).await)? else { return Ok(()) };
+    let spare_gb = snapshot.size_gb - end.report.size_gb;
+    if spare_gb <= 0 {
+        return Ok(());
+    }
+    snapshots::set_size(conn, id, end.report.size_gb, end.now).await?;
+    let spare = Holding::growth(spare_gb, snapshot.size_gb, &snapshot.volume_type_id);
+    quotas::release(conn, &snapshot.project_id, &spare).await
 }
 
 /// The snapshots that went with their volume.

@@ -60,6 +60,7 @@ const fn transient(kind: JobKind) -> &'static [VolumeStatus] {
         JobKind::VolumeDelete => &[VolumeStatus::Deleting, VolumeStatus::Unmanaging],
         JobKind::VolumeExtend => &[VolumeStatus::Extending],
         JobKind::VolumeManage => &[VolumeStatus::Managing],
+        JobKind::VolumeRevert => &[VolumeStatus::Reverting],
         JobKind::BackupRestore => &[VolumeStatus::RestoringBackup, VolumeStatus::Creating],
         _ => &[],
     }

@@ -69,6 +69,8 @@ cases! {
         a_status_that_a_later_job_owns_stays
         an_adopted_volume_is_counted_when_its_size_is_known
         snapshots_come_and_go
+        an_adopted_snapshot_is_counted_by_what_it_holds
+        a_revert_frees_both_or_spoils_the_volume
         a_restore_gives_names_and_metadata_back
         a_failed_restore_spoils_the_target_not_the_backup;
 }

@@ -57,6 +57,7 @@ pub(crate) fn snapshot(of: &Volume, status: SnapshotStatus) -> Snapshot {
         description: None,
         size_gb: of.size_gb,
         status,
+        progress: None,
         created_at: Timestamp::now(),
         updated_at: None,
     }

@@ -163,10 +163,47 @@ pub(crate) async fn snapshots_come_and_go(ground: Ground) {
     let now = Timestamp::now();
     db::snapshots::set_status(&mut tx, snapshot.id, SnapshotStatus::Deleting, now).await.expect("set");
     tx.commit().await.expect("committed");
-    rig.enqueue(Subject::SnapshotDelete { snapshot_id: ids.0, volume_id: ids.1 }).await;
+    rig.enqueue(Subject::SnapshotDelete { snapshot_id: ids.0, volume_id: ids.1, keep_data: false }).await;
     let job = worker.take().await;
     assert!(worker.done(&job).await);
     assert_eq!(rows::usage(&rig.database).await, [1, 2, 0, 0, 0]);
+}
+
+pub(crate) async fn an_adopted_snapshot_is_counted_by_what_it_holds(ground: Ground) {
+    let rig = ground.start();
+    let mut worker = rig.worker().await;
+    let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Available)).await;
+    for (name, is_free) in [("disk.raw".to_owned(), false), (format!("/p/volume-{}", volume.id), false)]
+        .into_iter()
+        .chain([(format!("snapshot-{}", domain::SnapshotId::random()), true)])
+    {
+        let draft = rows::snapshot(&volume, SnapshotStatus::Creating);
+        let snapshot = rows::put_snapshot(&rig.database, draft).await;
+        let (snapshot_id, volume_id) = (snapshot.id, volume.id);
+        rig.enqueue(Subject::SnapshotManage { snapshot_id, volume_id, source: name.clone() }).await;
+        let job = worker.take().await;
+        let Some(Work::ManageSnapshot(work)) = &job.work else { panic!("{job:?}") };
+        assert_eq!((&work.source, work.released), (&name, is_free), "only what nobody has any more is free");
+        assert!(worker.finish(&job, Outcome::Done(Done { size_gb: 1, ..Done::default() })).await);
+        let row = rig.snapshot(snapshot.id).await;
+        assert_eq!((row.size_gb, row.status), (1, SnapshotStatus::Available));
+    }
+    assert_eq!(rows::usage(&rig.database).await, [1, 5, 3, 0, 0]);
+}
+
+pub(crate) async fn a_revert_frees_both_or_spoils_the_volume(ground: Ground) {
+    let rig = ground.start();
+    let mut worker = rig.worker().await;
+    for (ok, status) in [(true, VolumeStatus::Available), (false, VolumeStatus::Error)] {
+        let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Reverting)).await;
+        let snapshot = rows::put_snapshot(&rig.database, rows::snapshot(&volume, SnapshotStatus::Restoring)).await;
+        rig.enqueue(Subject::VolumeRevert { volume_id: volume.id, snapshot_id: snapshot.id }).await;
+        let job = worker.take().await;
+        let ended = if ok { worker.done(&job).await } else { worker.fail(&job, Kind::Damaged, "no").await };
+        assert!(ended);
+        assert_eq!(rig.volume(volume.id).await.status, status);
+        assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::Available);
+    }
 }
 
 pub(crate) async fn a_restore_gives_names_and_metadata_back(ground: Ground) {

@@ -31,6 +31,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
         description: fields.change(&["description", "display_description"]).flatten(),
         metadata: fields.pairs("metadata").unwrap_or_default(),
         in_use_allowed: in_use_allowed(&call, fields)?,
+        source: None,
     };
     let metadata = wish.metadata.clone();
     let snapshot = snapshots::create(&call, wish).await?;

@@ -1,14 +1,15 @@
 //! `POST /os-volume-manage` and from 3.8 on `POST /manageable_volumes` → 202: adopts an existing file or device.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::whole::gather_one;
 use crate::accept::new_volumes::{self, Adoption};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::handlers::source;
 use crate::microversion::MANAGEABLE;
 use crate::policy::rules;
-use crate::schema::{Field, Fields, Object, Rule};
+use crate::schema::{Field, Object, Rule};
 use crate::views::volume::detail;
 
 const VOLUME: Object = Object::closed(&[
@@ -24,9 +25,6 @@ const VOLUME: Object = Object::closed(&[
 ]);
 pub(crate) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
 
-/// The longest path that any host takes, in characters.
-const SOURCE_MAX: usize = 4096;
-
 pub(crate) async fn manage_newer(call: Call) -> Result<Answer, Fault> {
     call.since(MANAGEABLE)?;
     manage(call).await
@@ -41,7 +39,7 @@ pub(crate) async fn manage(call: Call) -> Result<Answer, Fault> {
         host: text("host").filter(|host| !host.is_empty()).ok_or_else(|| {
             Fault::bad_request("Invalid input received: One and only one of cluster and host must be set.")
         })?,
-        source: source(fields)?,
+        source: source::read(fields)?,
         name: fields.trimmed("name"),
         description: fields.trimmed("description"),
         volume_type: text("volume_type"),
@@ -53,15 +51,4 @@ pub(crate) async fn manage(call: Call) -> Result<Answer, Fault> {
     let mut conn = call.app.database.read().await?;
     let whole = gather_one(&mut conn, volume).await?;
     Ok(Answer::accepted(json!({"volume": detail(&whole, call.viewer())})))
-}
-
-/// `ref` names the source by one of two keys; the pool's host decides whether it may be taken.
-fn source(fields: Fields<'_>) -> Result<String, Fault> {
-    let named = fields.value("ref").and_then(Value::as_object).and_then(|reference| {
-        let name = reference.get("source-name").or_else(|| reference.get("source-id"))?;
-        name.as_str().filter(|name| !name.is_empty() && name.chars().count() <= SOURCE_MAX)
-    });
-    named.map(str::to_owned).ok_or_else(|| {
-        Fault::bad_request("Invalid input received: ref must be an object with a 'source-name' or a 'source-id'.")
-    })
 }

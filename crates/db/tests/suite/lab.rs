@@ -159,6 +159,7 @@ pub(crate) fn snapshot(volume: VolumeId, secs: i64) -> Snapshot {
         description: Some("text".into()),
         size_gb: 1,
         status: SnapshotStatus::Available,
+        progress: None,
         created_at: at(secs),
         updated_at: None,
     }

@@ -8,6 +8,7 @@ mod lab;
 mod lists;
 mod messages;
 mod outbox;
+mod pool_files;
 mod quotas;
 mod rows;
 mod types;
@@ -83,6 +84,10 @@ on_both! {
     outbox {
         two_relays_share_the_rows
         a_taken_row_comes_back
+    }
+    pool_files {
+        a_report_replaces_the_one_before
+        pages_follow_each_other
     }
     quotas {
         parallel_charges_never_exceed

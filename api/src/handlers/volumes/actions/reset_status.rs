@@ -40,7 +40,12 @@ fn word(fields: Option<Fields<'_>>, name: &str) -> Option<String> {
 }
 
 fn status(word: &str) -> Result<VolumeStatus, Fault> {
-    let writable = || VolumeStatus::ALL.iter().copied().filter(|status| *status != VolumeStatus::Unmanaging);
+    let writable = || {
+        VolumeStatus::ALL
+            .iter()
+            .copied()
+            .filter(|status| !matches!(status, VolumeStatus::Unmanaging | VolumeStatus::Reverting))
+    };
     match writable().find(|status| status.as_str() == word) {
         Some(VolumeStatus::Deleting) => Err(Fault::bad_request("Cannot reset-state to deleting")),
         Some(status) => Ok(status),

@@ -1,0 +1,29 @@
+//! `GET /os-snapshot-manage` and, from 3.8 on, `GET /manageable_snapshots`: what could be managed.
+
+use crate::call::{Answer, Call};
+use crate::error::Fault;
+use crate::handlers::manageable::{self, Noun};
+use crate::microversion::MANAGEABLE;
+use crate::policy::rules;
+
+const NOUN: Noun = Noun::Snapshots;
+
+pub(crate) async fn manageable(call: Call) -> Result<Answer, Fault> {
+    call.require(rules::SNAPSHOT_EXTENSION_LIST_MANAGEABLE)?;
+    manageable::list(&call, NOUN, false).await
+}
+
+pub(crate) async fn manageable_detail(call: Call) -> Result<Answer, Fault> {
+    call.require(rules::SNAPSHOT_EXTENSION_LIST_MANAGEABLE)?;
+    manageable::list(&call, NOUN, true).await
+}
+
+pub(crate) async fn manageable_newer(call: Call) -> Result<Answer, Fault> {
+    call.since(MANAGEABLE)?;
+    manageable(call).await
+}
+
+pub(crate) async fn manageable_detail_newer(call: Call) -> Result<Answer, Fault> {
+    call.since(MANAGEABLE)?;
+    manageable_detail(call).await
+}
