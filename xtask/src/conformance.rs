@@ -4,6 +4,7 @@
 mod network;
 mod report;
 mod required;
+mod schemathesis;
 mod stack;
 mod stestr;
 mod suites;
@@ -35,7 +36,11 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let mut steps = Steps::default();
     let outcome = async {
-        steps.run("build", command(cargo(&["build", "-p", "api", "-p", "scheduler", "-p", "backup-worker"]))).await?;
+        if !options.suites.is_empty() && options.suites.iter().all(|suite| suite.is_alone()) {
+            return alone(&mut steps, &options).await;
+        }
+        let packages = ["-p", "api", "-p", "scheduler", "-p", "backup-worker", "-p", "emberkeep"];
+        steps.run("build", command(cargo(&[&["build"][..], &packages].concat()))).await?;
         steps.run("install servers", packages::ensure()).await?;
         let programs = steps.run("Python environment", environment()).await?;
         let servers = steps.run("start servers", Servers::start()).await?;
@@ -75,6 +80,20 @@ pub(crate) async fn against(
         println!("# Ctrl-C ends the services and the servers");
         std::future::pending::<()>().await;
     }
+    report::verdict(&rows)
+}
+
+/// Suites that need no servers.
+async fn alone(steps: &mut Steps, options: &Options) -> anyhow::Result<()> {
+    steps.run("build", command(cargo(&["build", "-p", "emberkeep"]))).await?;
+    let programs = steps.run("Python environment", environment()).await?;
+    let folder = suites::folder(&workspace::target_directory()?);
+    let mut rows = Vec::new();
+    for suite in &options.suites {
+        let work = schemathesis::run(&programs, &folder, options.regex.as_deref());
+        rows.extend(steps.run(suite.name(), work).await?);
+    }
+    report::print(&rows);
     report::verdict(&rows)
 }
 

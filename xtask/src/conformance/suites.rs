@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::report::Row;
 use super::required::{Lists, complete};
+use super::schemathesis;
 use super::stack::BACKENDS;
 use super::stestr::Stestr;
 use crate::servers::Servers;
@@ -22,25 +23,34 @@ pub(crate) enum Suite {
     Openstacksdk,
     /// python-openstackclient's functional tests.
     Openstackclient,
+    /// Requests made from the API's own description.
+    Schemathesis,
 }
 
 impl Suite {
-    pub(crate) const ALL: &[Self] = &[Self::Tempest, Self::Openstacksdk, Self::Openstackclient];
+    pub(crate) const ALL: &[Self] = &[Self::Tempest, Self::Openstacksdk, Self::Openstackclient, Self::Schemathesis];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Tempest => "tempest",
             Self::Openstacksdk => "openstacksdk",
             Self::Openstackclient => "openstackclient",
+            Self::Schemathesis => "schemathesis",
         }
     }
 
-    /// Where its tests are, below the environment's packages.
+    /// Whether it brings along all that it runs against.
+    pub(crate) const fn is_alone(self) -> bool {
+        matches!(self, Self::Schemathesis)
+    }
+
+    /// Where its tests are, below the environment's packages; nowhere when it makes them.
     const fn package(self) -> &'static str {
         match self {
             Self::Tempest => "tempest/test_discover",
             Self::Openstacksdk => "openstack/tests/functional/block_storage/v3",
             Self::Openstackclient => "openstackclient/tests/functional/volume/v3",
+            Self::Schemathesis => "",
         }
     }
 
@@ -48,7 +58,7 @@ impl Suite {
     const fn scope(self) -> Option<&'static str> {
         match self {
             Self::Tempest => Some(r"^(tempest\.api\.volume|cinder_tempest_plugin\.(api|rbac))\."),
-            Self::Openstacksdk | Self::Openstackclient => None,
+            Self::Openstacksdk | Self::Openstackclient | Self::Schemathesis => None,
         }
     }
 
@@ -58,6 +68,7 @@ impl Suite {
             Self::Tempest => &["tempest.api.volume", "cinder_tempest_plugin.api", "cinder_tempest_plugin.rbac"],
             Self::Openstacksdk => &["openstack.tests"],
             Self::Openstackclient => &["openstackclient.tests"],
+            Self::Schemathesis => &[],
         }
     }
 }
@@ -74,6 +85,11 @@ pub(crate) struct Ground<'a> {
 impl Ground<'_> {
     /// Runs the required tests of a suite, or those of them whose name matches.
     pub(crate) async fn run(&self, suite: Suite, regex: Option<&str>) -> anyhow::Result<Vec<Row>> {
+        if suite.is_alone() {
+            // A regex is one of names of Python tests here.
+            let wanted = regex.is_none();
+            return if wanted { schemathesis::run(self.programs, self.folder, None).await } else { Ok(Vec::new()) };
+        }
         let started = Instant::now();
         let lists = Lists::read(suite.name())?;
         let stestr = self.prepare(suite)?;
@@ -111,7 +127,7 @@ impl Ground<'_> {
                 let limits = [("OS_TEST_TIMEOUT", "180"), ("OPENSTACKSDK_FUNC_TEST_TIMEOUT", "120")];
                 (3, limits.map(|(name, value)| (name, value.to_owned())).to_vec())
             }
-            Suite::Openstackclient => (3, Vec::new()),
+            Suite::Openstackclient | Suite::Schemathesis => (3, Vec::new()),
         };
         Ok(Stestr { programs: self.programs, folder, package: suite.package(), concurrency, environment })
     }
