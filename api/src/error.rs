@@ -14,6 +14,9 @@ const MALFORMED: &str =
 const NOT_FOUND: &str = "The resource could not be found.";
 const ERRED: &str = "The server has either erred or is incapable of performing the requested operation.";
 
+/// The longest message that an answer carries, in characters.
+pub(crate) const MESSAGE_MAX: usize = 4096;
+
 /// A refusal as the caller sees it, with the cause that only the log sees.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -95,10 +98,21 @@ impl Fault {
         &self.message
     }
 
+    /// The message, its middle left out when it is long: it may repeat what the caller sent.
+    pub(crate) fn said(&self) -> Cow<'_, str> {
+        const END: usize = 200;
+        let length = self.message.chars().count();
+        if length <= MESSAGE_MAX {
+            return Cow::Borrowed(&self.message);
+        }
+        let start = self.message.chars().take(MESSAGE_MAX - END - 1);
+        start.chain(['…']).chain(self.message.chars().skip(length - END)).collect()
+    }
+
     fn body(&self) -> Value {
         let mut fault = Map::new();
         fault.insert("code".to_owned(), self.status.as_u16().into());
-        fault.insert("message".to_owned(), self.message.as_ref().into());
+        fault.insert("message".to_owned(), self.said().into());
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {
             fault.insert("retryAfter".to_owned(), "0".into());
         }

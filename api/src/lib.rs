@@ -22,6 +22,8 @@ mod policy;
 mod router;
 mod schema;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use authentication::KeystoneConfig;

@@ -25,6 +25,19 @@ pub(crate) async fn show() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
 }
 
+/// Every shape of a body that a handler checks, with the operation's name.
+#[cfg(test)]
+pub(crate) fn shapes() -> Vec<(String, crate::schema::Rule)> {
+    let operations = crate::router::described().into_iter().flat_map(|routes| routes.operations);
+    let of = |operation: operation::Operation| {
+        let about = operation.about;
+        let actions = about.actions.iter().filter_map(|action| action.body.map(crate::schema::Rule::Object));
+        let shapes = about.bodies.into_iter().map(|(_, shape)| shape).chain(actions);
+        shapes.map(|shape| (format!("{} {}", operation.method, operation.path), shape)).collect::<Vec<_>>()
+    };
+    operations.flat_map(of).collect()
+}
+
 /// `GET /docs`: a page that shows the document and asks nobody else for anything.
 pub(crate) async fn page() -> impl IntoResponse {
     const POLICY: &str = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; base-uri 'none'";

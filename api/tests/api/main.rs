@@ -3,6 +3,7 @@
 mod accepting;
 mod configuration;
 mod discovery;
+mod fuzz;
 mod group_types;
 mod isolation;
 mod keystone;
@@ -12,6 +13,7 @@ mod openapi;
 mod paging;
 mod qos_specs;
 mod quotas;
+mod raw;
 mod refusals;
 mod rubbish;
 mod serving;

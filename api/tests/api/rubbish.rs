@@ -124,7 +124,7 @@ fn wrong_values(keys: &[&str]) -> Vec<Value> {
 }
 
 /// An answer's form: a success, or a fault with its code inside and its microversion outside.
-fn check(reply: &Reply, what: &str) {
+pub(crate) fn check(reply: &Reply, what: &str) {
     assert!(reply.code() < 500, "{what}: {}", reply.text);
     let is_page = reply.header("content-type").is_some_and(|value| value.starts_with("text/html"));
     if reply.code() < 400 || is_page {
@@ -153,7 +153,7 @@ impl Witness<'_> {
     }
 }
 
-async fn furnished(world: &World) -> (String, String, String) {
+pub(crate) async fn furnished(world: &World) -> (String, String, String) {
     let client = world.member();
     let volume = client.volume(1).await;
     (volume.clone(), client.snapshot(&volume).await, client.backup(&volume).await)

@@ -154,6 +154,11 @@ impl World {
         reply
     }
 
+    /// For a listener.
+    pub(crate) fn service(&self) -> Router {
+        self.service.clone()
+    }
+
     async fn answer(&self, request: Request<Body>) -> Reply {
         let response = self.service.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();

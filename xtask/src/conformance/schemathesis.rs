@@ -18,7 +18,7 @@ use crate::workspace;
 const TOKEN: &str = "admin:5c4e3a7e0a5d4b9f8a6f2f0f6f2b7c11";
 const SEED: &str = "71";
 /// Per operation: enough to find what is there to find, within two minutes on two cores.
-const EXAMPLES: &str = "20";
+const EXAMPLES: &str = "12";
 const RUN_LIMIT: Duration = Duration::from_secs(10 * 60);
 const START_LIMIT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(15);
