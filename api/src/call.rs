@@ -24,7 +24,7 @@ use crate::links::Links;
 use crate::microversion::Microversion;
 use crate::paging::Parameters;
 use crate::pipeline::{Identified, RequestId};
-use crate::policy::Rule;
+use crate::policy::{Policy, Rule};
 
 const JSON_TYPES: [&str; 2] = ["application/json", "application/vnd.openstack.volume+json"];
 
@@ -35,6 +35,7 @@ pub(crate) struct App {
     pub(crate) nudge: outbox::Nudge,
     pub(crate) config: Config,
     pub(crate) authenticator: Authenticator,
+    pub(crate) policy: Policy,
     /// What a project id in a path looks like.
     pub(crate) project_id: Regex,
 }
@@ -83,7 +84,14 @@ impl Call {
     }
 
     pub(crate) fn require(&self, rule: Rule) -> Result<(), Fault> {
-        self.caller.require(rule)
+        if !self.app.policy.allows(rule, &self.caller) {
+            return Err(Fault::forbidden(rule.name));
+        }
+        // There is nobody to whom the new thing would belong.
+        if rule.makes() && self.caller.project_id.is_empty() {
+            return Err(Fault::bad_request("Malformed request url"));
+        }
+        Ok(())
     }
 
     /// For the uses of a rule that only administrators have, such as another project's quota.

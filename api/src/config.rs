@@ -1,6 +1,7 @@
 //! The api's sections of a configuration file.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use chassis::config::{ConfigError, at_least, http_url, listen_address, not_empty};
 use domain::quota::Limits;
@@ -9,6 +10,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use crate::authentication::KeystoneConfig;
+use crate::policy::Policy;
 
 /// A whole configuration file of the service.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -16,6 +18,7 @@ use crate::authentication::KeystoneConfig;
 pub struct Sections {
     pub api: Config,
     pub keystone_authtoken: KeystoneConfig,
+    pub oslo_policy: PolicyConfig,
     pub database: db::Config,
     pub messaging: messaging::Config,
     pub quota: QuotaConfig,
@@ -27,6 +30,7 @@ impl Sections {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.api.check()?;
         self.api.check_keystone(&self.keystone_authtoken)?;
+        self.oslo_policy.check()?;
         self.quota.check()?;
         self.database.check().map_err(ConfigError::within("database"))?;
         self.messaging.check().map_err(ConfigError::within("messaging"))?;
@@ -64,6 +68,9 @@ pub struct Config {
     /// The section `[keystone_authtoken]`, which stands beside this one in the file.
     #[serde(skip)]
     pub keystone_authtoken: KeystoneConfig,
+    /// The section `[oslo_policy]`, which stands beside this one in the file.
+    #[serde(skip)]
+    pub oslo_policy: PolicyConfig,
     /// The section `[quota]`, which stands beside this one in the file.
     #[serde(skip)]
     pub quota: QuotaConfig,
@@ -86,6 +93,7 @@ impl Default for Config {
             project_id_regex: r"[0-9a-f\-]+".to_owned(),
             service_down_time_secs: 60,
             keystone_authtoken: KeystoneConfig::default(),
+            oslo_policy: PolicyConfig::default(),
             quota: QuotaConfig::default(),
         }
     }
@@ -147,6 +155,24 @@ pub enum AuthStrategy {
     Noauth,
     /// Keystone is asked about their token.
     Keystone,
+}
+
+/// The section `[oslo_policy]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// YAML or JSON as Cinder's `policy.yaml`: what it says of a rule counts instead of the rule's default.
+    pub policy_file: Option<PathBuf>,
+}
+
+impl PolicyConfig {
+    /// Reads the file.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match Policy::load(self.policy_file.as_deref()) {
+            Ok(_) => Ok(()),
+            Err(message) => Err(ConfigError::value("oslo_policy.policy_file", message)),
+        }
+    }
 }
 
 /// The section `[quota]`: what a project may hold unless an administrator set something else; -1 is unlimited.

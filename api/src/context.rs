@@ -2,9 +2,6 @@
 
 use db::Scope;
 
-use crate::error::Fault;
-use crate::policy::{Role, Rule};
-
 /// An authenticated caller.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Caller {
@@ -13,33 +10,28 @@ pub(crate) struct Caller {
     pub(crate) project_id: String,
     /// By name, the implied ones among them.
     pub(crate) roles: Vec<String>,
+    /// The token is for the whole cloud.
+    pub(crate) is_system: bool,
+    /// False where administrators belong to another project than the token's.
+    pub(crate) is_admin_project: bool,
     /// A service speaks for the user.
     pub(crate) is_service: bool,
+    /// The policy holds him for an administrator of the cloud.
+    pub(crate) is_admin: bool,
 }
 
 impl Caller {
     pub(crate) fn is_admin(&self) -> bool {
-        self.has(Role::Admin)
+        self.is_admin
     }
 
-    pub(crate) fn require(&self, rule: Rule) -> Result<(), Fault> {
-        let may = self.is_admin() || self.has(rule.role) && !self.project_id.is_empty();
-        if !may {
-            return Err(Fault::forbidden(rule.name));
-        }
-        // There is nobody to whom the new thing would belong.
-        if rule.makes() && self.project_id.is_empty() {
-            return Err(Fault::bad_request("Malformed request url"));
-        }
-        Ok(())
+    /// Names of roles are compared without regard to case, as everywhere in OpenStack.
+    pub(crate) fn has_role(&self, name: &str) -> bool {
+        self.roles.iter().any(|role| role.eq_ignore_ascii_case(name))
     }
 
     /// Whose things the caller finds by their id: an administrator finds everybody's.
     pub(crate) fn scope(&self) -> Scope {
         if self.is_admin() { Scope::All } else { Scope::Project(self.project_id.clone()) }
-    }
-
-    fn has(&self, role: Role) -> bool {
-        self.roles.iter().any(|name| name.eq_ignore_ascii_case(role.name()))
     }
 }

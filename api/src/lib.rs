@@ -27,5 +27,5 @@ mod tests;
 mod views;
 
 pub use authentication::KeystoneConfig;
-pub use config::{AuthStrategy, Config, QuotaConfig, Sections};
+pub use config::{AuthStrategy, Config, PolicyConfig, QuotaConfig, Sections};
 pub use serve::{Deps, bind, serve, service};

@@ -10,8 +10,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "emberkeep-api", version)]
 struct Arguments {
-    /// TOML file with the sections [api], [keystone_authtoken], [database], [messaging], [quota] and
-    /// [telemetry].
+    /// TOML file with the sections [api], [keystone_authtoken], [oslo_policy], [database], [messaging],
+    /// [quota] and [telemetry].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -25,7 +25,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", api::Sections::check)?;
     let _telemetry = chassis::telemetry::init("emberkeep-api", &sections.telemetry)?;
     let shutdown = chassis::shutdown::signals();
-    let config = api::Config { keystone_authtoken: sections.keystone_authtoken, quota: sections.quota, ..sections.api };
+    let config = api::Config {
+        keystone_authtoken: sections.keystone_authtoken,
+        oslo_policy: sections.oslo_policy,
+        quota: sections.quota,
+        ..sections.api
+    };
     let listener = api::bind(&config).await?;
     let database = db::Database::connect(&sections.database).await?;
     database.migrate().await?;

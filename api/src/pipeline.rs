@@ -80,10 +80,11 @@ pub(crate) async fn identify(
     if project.as_ref().is_some_and(|project| !app.project_id.is_match(project)) {
         return page_not_found().await;
     }
-    let caller = match app.authenticator.caller(request.headers()).await {
+    let mut caller = match app.authenticator.caller(request.headers()).await {
         Ok(caller) => caller,
         Err(fault) => return fault.into_response(),
     };
+    caller.is_admin = app.policy.is_admin(&caller);
     tracing::debug!(user = caller.user_id, project = caller.project_id, by_service = caller.is_service, "identified");
     let version = match microversion::requested(request.headers()) {
         Ok(version) => version,

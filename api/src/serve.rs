@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::authentication::Authenticator;
 use crate::call::App;
 use crate::config::Config;
+use crate::policy::Policy;
 use crate::router::router;
 
 /// What the service works with.
@@ -49,7 +50,8 @@ pub async fn serve(deps: Deps, config: Config, listener: TcpListener, shutdown: 
 pub fn service(deps: Deps, config: Config) -> Result<Router> {
     let project_id = config.project_id()?;
     let authenticator = Authenticator::new(&config)?;
-    Ok(router(Arc::new(App { database: deps.database, nudge: deps.nudge, config, authenticator, project_id })))
+    let policy = Policy::load(config.oslo_policy.policy_file.as_deref()).map_err(Error::invalid)?;
+    Ok(router(Arc::new(App { database: deps.database, nudge: deps.nudge, config, authenticator, policy, project_id })))
 }
 
 fn check_address(config: &Config, address: SocketAddr) -> Result<()> {

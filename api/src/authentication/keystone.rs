@@ -46,7 +46,10 @@ impl Keystone {
             user_id: identity.user_id.clone(),
             project_id: identity.project_id.clone().unwrap_or_default(),
             roles: identity.roles.clone(),
+            is_system: identity.is_system,
+            is_admin_project: identity.is_admin_project,
             is_service,
+            is_admin: false,
         })
     }
 

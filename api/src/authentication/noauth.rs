@@ -15,7 +15,13 @@ pub(super) fn caller(token: &str, everyone_is_admin: bool) -> Option<Caller> {
     }
     let role = if everyone_is_admin || user == ADMIN { Role::Admin } else { Role::Member };
     let roles = role.with_implied().iter().map(|role| role.name().to_owned()).collect();
-    Some(Caller { user_id: user.to_owned(), project_id: project.to_owned(), roles, ..Caller::default() })
+    Some(Caller {
+        user_id: user.to_owned(),
+        project_id: project.to_owned(),
+        roles,
+        is_admin_project: true,
+        ..Caller::default()
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
-//! Who may do what (contract §6): the rules by name and the roles that pass them.
+//! Who may do what (contract §6): the rules by name, the roles that pass them, and what a policy file says instead.
 
+mod check;
+mod file;
 pub(crate) mod rules;
+mod table;
+
+pub(crate) use table::Policy;
 
 /// The roles that the default rules ask for. Keystone gives with each role those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -6,7 +6,6 @@ use super::{Role, Rule};
 macro_rules! rules {
     ($($constant:ident = $name:literal, $role:ident;)*) => {
         $(pub(crate) const $constant: Rule = Rule::new($name, Role::$role);)*
-        #[expect(dead_code, reason = "for the policy file")]
         pub(crate) const ALL: &[Rule] = &[$($constant),*];
     };
 }

@@ -79,16 +79,42 @@ fn keystone_needs_an_address_and_a_service_user() {
 }
 
 #[test]
+fn a_policy_that_is_not_understood_is_named_with_file_rule_and_text() {
+    let policies = tempfile::tempdir().expect("a folder");
+    let cases = [
+        (
+            r#""volume:create": "user_id:%(user_id)s""#,
+            r#"rule "volume:create": "user_id:%(user_id)s": `user_id:%(user_id)s`"#,
+        ),
+        (r#""volume:create": "role:a and""#, r#"rule "volume:create": "role:a and": "#),
+        (r#""volume:create": "rule:absent""#, r#"rule "volume:create": "rule:absent" refers to rule:absent"#),
+        ("a: rule:b\nb: rule:c\nc: rule:a\n", r#"rule "a": "rule:b" refers to itself"#),
+        ("\n- a\n", "line 2 "),
+        ("{", "line 1 "),
+    ];
+    for (number, (policy, complaint)) in cases.iter().enumerate() {
+        let file = policies.path().join(format!("policy-{number}.yaml"));
+        std::fs::write(&file, policy).expect("written");
+        let text = format!("[oslo_policy]\npolicy_file = '{}'", file.display());
+        let said = refused(&[("oslo_policy.policy_file", text)]);
+        let expected = format!("policy file {} {complaint}", file.display());
+        assert!(said[0].contains(&expected), "{said:?}\n{expected}");
+    }
+    refused(&[("oslo_policy.policy_file", "[oslo_policy]\npolicy_file = '/nonexistent/policy.yaml'".to_owned())]);
+}
+
+#[test]
 fn no_limit_and_a_remote_address_can_be_wished_for() {
     let api = api::Config { listen: "0.0.0.0:8776".into(), allow_remote_noauth: true, ..api::Config::default() };
     let quota = api::QuotaConfig { quota_volumes: -1, quota_backups: 0, ..api::QuotaConfig::default() };
     api::Sections { api, quota, ..api::Sections::default() }.check().expect("a good configuration");
 }
 
-/// Each line that the file lacks, or has wrong, is refused by the key.
-fn refused(cases: &[(&str, String)]) {
+/// Each line that the file lacks, or has wrong, is refused by the key. Answers what was said.
+fn refused(cases: &[(&str, String)]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("service.toml");
+    let mut said = Vec::new();
     for (key, text) in cases {
         std::fs::write(&file, text).expect("written");
         let output = Command::new(env!("CARGO_BIN_EXE_emberkeep-api"))
@@ -104,5 +130,7 @@ fn refused(cases: &[(&str, String)]) {
         assert!(!complaint.contains("hunter2"), "{complaint}");
         let entries = std::fs::read_dir(folder.path()).expect("a folder").count();
         assert_eq!(entries, 1, "{text}: something was made");
+        said.push(complaint.into_owned());
     }
+    said
 }

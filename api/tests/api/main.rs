@@ -11,6 +11,7 @@ mod managing;
 mod messages;
 mod openapi;
 mod paging;
+mod policy;
 mod qos_specs;
 mod quotas;
 mod raw;

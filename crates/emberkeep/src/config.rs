@@ -11,6 +11,7 @@ use serde::Deserialize;
 pub struct Sections {
     pub api: api::Config,
     pub keystone_authtoken: api::KeystoneConfig,
+    pub oslo_policy: api::PolicyConfig,
     pub scheduler: scheduler::Config,
     pub worker: backup_worker::Config,
     pub engine: backup_worker::EngineConfig,
@@ -36,6 +37,7 @@ impl Sections {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.api.check()?;
         self.api.check_keystone(&self.keystone_authtoken)?;
+        self.oslo_policy.check()?;
         self.quota.check()?;
         self.scheduler.check()?;
         let completed = self.clone().completed(&DataDirectory(std::env::temp_dir()));
@@ -49,7 +51,12 @@ impl Sections {
             || db::Config { connection: format!("sqlite://{}", data.database().display()), ..Default::default() };
         let pool = || volume::PoolConfig::new("local", data.volumes());
         Completed {
-            api: api::Config { keystone_authtoken: self.keystone_authtoken, quota: self.quota, ..self.api },
+            api: api::Config {
+                keystone_authtoken: self.keystone_authtoken,
+                oslo_policy: self.oslo_policy,
+                quota: self.quota,
+                ..self.api
+            },
             scheduler: self.scheduler,
             worker: backup_worker::Sections {
                 worker: self.worker,
