@@ -22,7 +22,7 @@ use crate::context::Caller;
 use crate::error::Fault;
 use crate::links::Links;
 use crate::microversion::Microversion;
-use crate::paging::Parameters;
+use crate::paging::{Parameters, ResourceFilters};
 use crate::pipeline::{Identified, RequestId};
 use crate::policy::{Policy, Rule};
 
@@ -38,6 +38,7 @@ pub(crate) struct App {
     pub(crate) policy: Policy,
     /// What a project id in a path looks like.
     pub(crate) project_id: Regex,
+    pub(crate) filters: ResourceFilters,
 }
 
 impl App {
@@ -64,6 +65,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// A service or a worker that was last heard of before is down.
+    pub(crate) fn alive_since(&self) -> Timestamp {
+        self.now.minus_secs(self.app.config.service_down_time_secs.into())
+    }
+
     /// The resource that the path names; empty where the route has none.
     pub(crate) fn id(&self) -> &str {
         self.segment("id")

@@ -12,8 +12,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    backups, default_types, extensions, group_types, jobs, limits, messages, metadata, pools, qos_specs, quota_classes,
-    quotas, services, snapshots, types, versions, volumes, zones,
+    backups, capabilities, clusters, default_types, extensions, group_types, hosts, jobs, limits, messages, metadata,
+    pools, qos_specs, quota_classes, quotas, resource_filters, services, snapshots, types, versions, volumes, workers,
+    zones,
 };
 use crate::microversion;
 use crate::openapi::answers::{self, BACKUP, SNAPSHOT, VOLUME};
@@ -174,9 +175,20 @@ fn qos_specs(routes: Routes) -> Routes {
 fn operation(routes: Routes) -> Routes {
     routes
         .get("/os-services", services::list, ok("Lists what runs").reads(&["host", "binary"]))
-        .put("/os-services/{verb}", services::switch, ok("Switches a service on or off").takes(&services::SWITCH).takes(&services::SWITCH_WITH_REASON))
+        .put("/os-services/{verb}", services::act, ok("Switches a service on or off, freezes its backend, or changes its log").or(202).takes(&services::SWITCH).takes(&services::SWITCH_WITH_REASON).takes(&services::FREEZE).takes(&services::FAILOVER).takes(&services::SET_LOG).takes(&services::GET_LOG))
+        .get("/os-hosts", hosts::list, ok("Lists the hosts of services").reads(&["zone"]))
+        .get("/os-hosts/{id}", hosts::show, ok("Shows what lies on a host"))
+        .put("/os-hosts/{id}", hosts::update, ok("Switches a host's services on or off").takes(&hosts::BODY))
+        .get("/clusters", clusters::list, ok("Lists clusters; there are none").since(microversion::SERVICE_CLUSTER))
+        .get("/clusters/detail", clusters::list, ok("Lists clusters; there are none").since(microversion::SERVICE_CLUSTER))
+        .get("/clusters/{id}", clusters::show, ok("Shows a cluster; there are none").since(microversion::SERVICE_CLUSTER))
+        .put("/clusters/{id}", clusters::update, ok("Switches a cluster on or off; there are none").since(microversion::SERVICE_CLUSTER).takes(&clusters::ENABLE).takes(&clusters::DISABLE))
+        .post("/workers/cleanup", workers::clean_up, accepted("Cleans up after a dead service, as happens by itself").since(microversion::WORKERS_CLEANUP).takes(&workers::BODY))
         .get("/os-availability-zone", zones::list, ok("Lists availability zones"))
-        .get("/scheduler-stats/get_pools", pools::list, ok("Lists pools").reads(&["detail"]))
+        .nothing("/os-availability-zone/{id}", versions::absent)
+        .get("/scheduler-stats/get_pools", pools::list, ok("Lists pools").reads(&["detail", "name", "volume_type"]))
+        .get("/capabilities/{id}", capabilities::show, ok("Shows what a backend can do"))
+        .get("/resource_filters", resource_filters::list, ok("Lists by what lists can be filtered").since(microversion::RESOURCE_FILTERS).reads(&["resource"]))
         .get("/limits", limits::show, ok("Shows what a project may hold and holds").reads(&["project_id", "tenant_id"]))
         .get("/os-quota-sets/{id}", quotas::show, ok("Shows a project's quota").reads(&["usage"]))
         .put("/os-quota-sets/{id}", quotas::update, ok("Sets a project's quota").takes(&quotas::BODY))

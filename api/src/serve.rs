@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::authentication::Authenticator;
 use crate::call::App;
 use crate::config::Config;
+use crate::paging::ResourceFilters;
 use crate::policy::Policy;
 use crate::router::router;
 
@@ -51,7 +52,12 @@ pub fn service(deps: Deps, config: Config) -> Result<Router> {
     let project_id = config.project_id()?;
     let authenticator = Authenticator::new(&config)?;
     let policy = Policy::load(config.oslo_policy.policy_file.as_deref()).map_err(Error::invalid)?;
-    Ok(router(Arc::new(App { database: deps.database, nudge: deps.nudge, config, authenticator, policy, project_id })))
+    let filters = match &config.resource_query_filters_file {
+        Some(file) => ResourceFilters::read(file)?,
+        None => ResourceFilters::default(),
+    };
+    let Deps { database, nudge } = deps;
+    Ok(router(Arc::new(App { database, nudge, config, authenticator, policy, project_id, filters })))
 }
 
 fn check_address(config: &Config, address: SocketAddr) -> Result<()> {

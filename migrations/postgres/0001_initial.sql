@@ -116,6 +116,7 @@ CREATE INDEX volumes_by_project ON volumes (project_id, created_at, id);
 CREATE INDEX volumes_by_age ON volumes (created_at, id);
 CREATE INDEX volumes_by_status ON volumes (status);
 CREATE INDEX volumes_by_type ON volumes (volume_type_id);
+CREATE INDEX volumes_by_host ON volumes (host);
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 
@@ -252,6 +253,8 @@ CREATE TABLE services (
     availability_zone TEXT COLLATE "C" NOT NULL,
     disabled BOOLEAN NOT NULL,
     disabled_reason TEXT COLLATE "C",
+    -- Nothing is made or deleted there.
+    frozen BOOLEAN NOT NULL,
     -- When an operator last disabled or enabled it.
     changed_at BIGINT,
     reported_at BIGINT NOT NULL,

@@ -88,7 +88,9 @@ async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp)
         tracing::warn!(job_id = %job.id, kind = %job.kind, reason, "job can never be placed");
         return Ok(Decision::End(job, Ending::Failed, reason));
     }
-    let Some(chosen) = placement::place(&need, fleet, job.worker_id) else {
+    let is_backup = matches!(job.kind, JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupDelete);
+    let allowed = fleet.iter().filter(|worker| !(is_backup && worker.backups_disabled));
+    let Some(chosen) = placement::place(&need, allowed, job.worker_id) else {
         tracing::debug!(job_id = %job.id, kind = %job.kind, ?need, "no live worker can take the job now");
         return Ok(Decision::Waits);
     };

@@ -53,7 +53,7 @@ pub(crate) async fn create(call: &Call, wish: NewBackup) -> Result<Backup> {
 
 /// What is read: a snapshot, or the volume itself.
 enum Source {
-    Snapshot(Snapshot),
+    Snapshot(Box<Snapshot>),
     /// With the status to which the volume comes back.
     Volume {
         was: VolumeStatus,
@@ -67,7 +67,7 @@ impl Source {
             Some(id) => {
                 let snapshot = snapshots::get(conn, &call.caller.scope(), id).await?;
                 snapshot.check_backup(volume.id)?;
-                Ok(Self::Snapshot(snapshot))
+                Ok(Self::Snapshot(Box::new(snapshot)))
             }
             None => Ok(Self::Volume { was: volume.check_backup(wish.force)? }),
         }

@@ -1,13 +1,13 @@
 //! Snapshots: create, update, delete, reset (contract §1.7).
 
 use db::metadata::Pairs;
-use db::{Conn, metadata, quotas, snapshots, volumes};
+use db::{metadata, quotas, snapshots, volumes};
 use domain::job::Subject;
 use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus, check_create};
 use domain::{Error, Result, SnapshotId};
 
-use super::{check_unchanged, commit, enqueue, prepare_forced_deletion, raced};
+use super::{check_unchanged, commit, enqueue, prepare_forced_deletion, raced, services};
 use crate::call::Call;
 
 /// A snapshot that the caller wants.
@@ -25,6 +25,7 @@ pub(crate) struct NewSnapshot {
 pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
     let mut tx = call.app.database.begin("accept snapshot").await?;
     let volume = volumes::get(&mut tx, &call.caller.scope(), &wish.volume_id).await?;
+    services::check_not_frozen(&mut tx, volume.host.as_deref()).await?;
     check_create(&volume, wish.in_use_allowed)?;
     let project_id = &call.caller.project_id;
     let holding = Holding::snapshot(volume.size_gb, &volume.volume_type_id);
@@ -74,6 +75,8 @@ pub(crate) enum Removal {
 pub(crate) async fn delete(call: &Call, id: &str, how: Removal) -> Result<()> {
     let mut tx = call.app.database.begin("accept snapshot deletion").await?;
     let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
+    let volume = volumes::get(&mut tx, &db::Scope::All, &snapshot.volume_id.to_string()).await?;
+    services::check_not_frozen(&mut tx, volume.host.as_deref()).await?;
     let keep_data = how == Removal::Unmanaged;
     let to = if keep_data { SnapshotStatus::Unmanaging } else { SnapshotStatus::Deleting };
     if how == Removal::Forced {
@@ -90,16 +93,9 @@ pub(crate) async fn delete(call: &Call, id: &str, how: Removal) -> Result<()> {
             return Err(raced("Snapshot", snapshot.id));
         }
     }
-    let pool = pool_of(&mut tx, &snapshot).await?;
     let subject = Subject::SnapshotDelete { snapshot_id: snapshot.id, volume_id: snapshot.volume_id, keep_data };
-    enqueue(&mut tx, call, subject, &snapshot.project_id, pool.as_deref()).await?;
+    enqueue(&mut tx, call, subject, &snapshot.project_id, volume.pool.as_deref()).await?;
     commit(call, tx).await
-}
-
-/// Where the snapshot's bytes are: with its volume's.
-pub(super) async fn pool_of(conn: &mut Conn, snapshot: &Snapshot) -> Result<Option<String>> {
-    let volume = volumes::get(conn, &db::Scope::All, &snapshot.volume_id.to_string()).await?;
-    Ok(volume.pool)
 }
 
 /// Writes the status and nothing else.

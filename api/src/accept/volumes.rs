@@ -8,7 +8,7 @@ use domain::snapshot::SnapshotStatus;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Result};
 
-use super::{cancel_job_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced};
+use super::{cancel_job_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced, services};
 use crate::call::Call;
 
 /// Accepts growth. The larger size is charged for now; when the job fails, its end gives the difference back.
@@ -49,6 +49,7 @@ pub(crate) struct Deletion {
 pub(crate) async fn delete(call: &Call, id: &str, how: Deletion) -> Result<()> {
     let mut tx = call.app.database.begin("accept volume deletion").await?;
     let volume = volumes::get(&mut tx, &call.caller.scope(), id).await?;
+    services::check_not_frozen(&mut tx, volume.host.as_deref()).await?;
     check_delete(&mut tx, &volume, how).await?;
     let to = if how.keep_data { VolumeStatus::Unmanaging } else { VolumeStatus::Deleting };
     if how.force {

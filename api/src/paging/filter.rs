@@ -26,7 +26,7 @@ pub(super) fn read(call: &Call, noun: &Noun, all_tenants: bool) -> Result<Vec<Fi
             continue;
         }
         let (word, like) = like(call, word);
-        if !call.caller.is_admin() && !noun.filters.contains(&word) {
+        if !call.caller.is_admin() && !call.app.filters.allow(noun, word, like) {
             refused.push(word);
             continue;
         }

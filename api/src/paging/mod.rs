@@ -3,11 +3,13 @@
 mod filter;
 mod noun;
 mod parameters;
+mod resource_filters;
 mod sort;
 
 pub(crate) use filter::{check_number, dictionary};
 pub(crate) use noun::{BACKUPS, GROUP_TYPES, MESSAGES, Noun, QOS_SPECS, SNAPSHOTS, TYPES, VOLUMES};
 pub(crate) use parameters::{Parameters, boolean};
+pub(crate) use resource_filters::ResourceFilters;
 
 use db::{Filter, ListQuery, Scope};
 use serde_json::{Map, Value};

@@ -22,6 +22,7 @@ rules! {
     BACKUP_UPDATE = "backup:update", Member;
     CLUSTERS_GET = "clusters:get", Admin;
     CLUSTERS_GET_ALL = "clusters:get_all", Admin;
+    CLUSTERS_UPDATE = "clusters:update", Admin;
     CONSISTENCYGROUP_CREATE = "consistencygroup:create", Member;
     EMBERKEEP_GET_JOBS = "emberkeep:get_jobs", Reader;
     GROUP_ACCESS_GROUP_TYPES_SPECS = "group:access_group_types_specs", Admin;

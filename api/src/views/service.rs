@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use db::services::Service;
+use db::volumes::Held;
 use db::workers::Worker;
 use domain::Timestamp;
 use domain::placement::PoolReport;
@@ -34,7 +35,7 @@ pub(crate) fn service(service: &Service, alive_since: Timestamp, viewer: Viewer<
     if keeps_volumes {
         view["replication_status"] = "disabled".into();
         view["active_backend_id"] = Value::Null;
-        view["frozen"] = false.into();
+        view["frozen"] = service.frozen.into();
     }
     if viewer.version >= microversion::SERVICE_CLUSTER {
         view["cluster"] = Value::Null;
@@ -57,18 +58,14 @@ pub(crate) fn zones(services: &[Service], default_zone: &str) -> Value {
     json!({"availabilityZoneInfo": zones.into_iter().map(zone).collect::<Vec<_>>()})
 }
 
-/// `GET /scheduler-stats/get_pools`: the pools that live workers reach.
-pub(crate) fn pools(workers: &[Worker], detailed: bool) -> Value {
-    let mut pools = BTreeMap::new();
-    for worker in workers {
-        for pool in &worker.pools {
-            pools.insert(pool.address(&worker.host), (worker, pool));
-        }
-    }
-    let view = |(name, (worker, pool)): (String, (&Worker, &PoolReport))| {
-        if detailed { json!({"name": name, "capabilities": capabilities(worker, pool)}) } else { json!({"name": name}) }
+/// Every pool that live workers reach, by name, with its capabilities.
+pub(crate) fn pools(workers: &[Worker]) -> Vec<Value> {
+    let all = workers.iter().flat_map(|worker| worker.pools.iter().map(move |pool| (worker, pool)));
+    let view = |(worker, pool): (&Worker, &PoolReport)| {
+        let name = pool.address(&worker.host);
+        (name.clone(), json!({"name": name, "capabilities": capabilities(worker, pool)}))
     };
-    json!({"pools": pools.into_iter().map(view).collect::<Vec<_>>()})
+    all.map(view).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 fn capabilities(worker: &Worker, pool: &PoolReport) -> Value {
@@ -90,4 +87,64 @@ fn capabilities(worker: &Worker, pool: &PoolReport) -> Value {
         "availability_zone": worker.availability_zone,
         "backend_state": "up",
     })
+}
+
+/// `GET /capabilities/{host}`.
+pub(crate) fn backend(host: &str, pool: &PoolReport) -> Value {
+    let property =
+        |title: &str, description: &str| json!({"title": title, "description": description, "type": "boolean"});
+    json!({
+        "namespace": format!("OS::Storage::Capabilities::{}", pool.backend.service_host(host)),
+        "vendor_name": pool.backend.vendor_name,
+        "volume_backend_name": pool.backend.volume_backend_name,
+        "pool_name": pool.name,
+        "driver_version": env!("CARGO_PKG_VERSION"),
+        "storage_protocol": pool.backend.storage_protocol,
+        "display_name": null,
+        "description": null,
+        "visibility": null,
+        "replication_targets": [],
+        "properties": {
+            "thin_provisioning": property("Thin Provisioning", "Sets thin provisioning."),
+            "compression": property("Compression", "Enables compression."),
+            "qos": property("QoS", "Enables QoS."),
+            "replication_enabled": property("Replication", "Enables replication."),
+        },
+    })
+}
+
+/// An entry of `GET /os-hosts`.
+pub(crate) fn host(service: &Service, alive_since: Timestamp) -> Value {
+    let is_up = service.reported_at >= alive_since;
+    json!({
+        "host_name": service.host,
+        "service": service.binary,
+        "zone": service.availability_zone,
+        "service-status": if is_up { "available" } else { "unavailable" },
+        "service-state": if service.disabled { "disabled" } else { "enabled" },
+        "last-update": service.reported_at.iso(),
+    })
+}
+
+/// `GET /os-hosts/{host}`: the whole, then each project's part, all numbers as texts.
+pub(crate) fn host_usage(host: &str, held: &[Held]) -> Value {
+    let sum = |of: fn(&Held) -> i64| held.iter().map(of).sum();
+    let total = Held {
+        project_id: "(total)".to_owned(),
+        volumes: sum(|part| part.volumes),
+        volumes_gb: sum(|part| part.volumes_gb),
+        snapshots: sum(|part| part.snapshots),
+        snapshots_gb: sum(|part| part.snapshots_gb),
+    };
+    let view = |part: &Held| {
+        json!({"resource": {
+            "host": host,
+            "project": part.project_id,
+            "volume_count": part.volumes.to_string(),
+            "total_volume_gb": part.volumes_gb.to_string(),
+            "snapshot_count": part.snapshots.to_string(),
+            "total_snapshot_gb": part.snapshots_gb.to_string(),
+        }})
+    };
+    json!({"host": std::iter::once(&total).chain(held).map(view).collect::<Vec<_>>()})
 }

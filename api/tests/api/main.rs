@@ -10,6 +10,7 @@ mod keystone;
 mod managing;
 mod messages;
 mod openapi;
+mod operation;
 mod paging;
 mod policy;
 mod qos_specs;

@@ -1,5 +1,7 @@
 //! Log lines and traces of one process. Trace context is carried whether or not traces are exported.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
@@ -13,7 +15,7 @@ use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::{self, ConfigError};
 use crate::json::JsonLine;
@@ -81,6 +83,111 @@ impl Drop for Guard {
     }
 }
 
+/// How much of a part of the process goes to its log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+impl LogLevel {
+    /// Cinder's words, in any case.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word.to_ascii_uppercase().as_str() {
+            "DEBUG" => Some(Self::Debug),
+            "INFO" => Some(Self::Info),
+            "WARNING" => Some(Self::Warning),
+            "ERROR" => Some(Self::Error),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        }
+    }
+
+    const fn directive(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The filter of the process's log, and what was changed of it since the start.
+struct LogFilter {
+    handle: reload::Handle<EnvFilter, Registry>,
+    configured: String,
+    /// By target; the empty one is everything that has no word of its own.
+    set: BTreeMap<String, LogLevel>,
+}
+
+impl LogFilter {
+    /// Later directives win over earlier ones of the same target.
+    fn text(&self) -> String {
+        let set = self.set.iter().map(|(target, level)| match target.as_str() {
+            "" => level.directive().to_owned(),
+            target => format!("{target}={}", level.directive()),
+        });
+        std::iter::once(self.configured.clone()).chain(set).collect::<Vec<_>>().join(",")
+    }
+}
+
+static LOG_FILTER: OnceLock<Mutex<LogFilter>> = OnceLock::new();
+
+/// Sets the level of everything under `prefix` (`db`, `api::accept`; empty is everything) until the process ends.
+///
+/// Errors: no target can be called so. Where logging never started there is nothing to set.
+#[expect(clippy::result_unit_err, reason = "there is one way to fail, and the caller knows the prefix")]
+pub fn set_log_level(prefix: &str, level: LogLevel) -> Result<(), ()> {
+    let target = prefix.replace('.', "::");
+    if !target.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | ':')) {
+        return Err(());
+    }
+    let Some(filter) = LOG_FILTER.get() else { return Ok(()) };
+    let mut filter = filter.lock().unwrap_or_else(PoisonError::into_inner);
+    // A word about a part goes when a later one is about all of it.
+    filter.set.retain(|known, _| !known.starts_with(&target));
+    filter.set.insert(target, level);
+    let parsed = EnvFilter::try_new(filter.text()).map_err(|_| ())?;
+    filter.handle.reload(parsed).map_err(|_| ())
+}
+
+/// What the log shows of everything under `prefix`: the levels that were configured and set, by target.
+#[must_use]
+pub fn log_levels(prefix: &str) -> BTreeMap<String, LogLevel> {
+    let target = prefix.replace('.', "::");
+    let Some(filter) = LOG_FILTER.get() else { return BTreeMap::new() };
+    let filter = filter.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut levels = BTreeMap::new();
+    for directive in filter.text().split(',') {
+        let (name, level) = directive.split_once('=').unwrap_or(("", directive));
+        let level = match level.trim().to_ascii_lowercase().as_str() {
+            "trace" | "debug" => LogLevel::Debug,
+            "info" => LogLevel::Info,
+            "warn" => LogLevel::Warning,
+            "error" | "off" => LogLevel::Error,
+            // A span's or a field's directive is none of a target's level.
+            _ => continue,
+        };
+        if name.starts_with(&target) {
+            levels.insert(name.trim().to_owned(), level);
+        }
+    }
+    levels
+}
+
 /// Starts logging and tracing for the process. Call it inside the runtime. A second call changes nothing and is
 /// harmless, so that tests need not agree on who comes first.
 pub fn init(service_name: &'static str, config: &Config) -> Result<Guard, ConfigError> {
@@ -92,11 +199,16 @@ pub fn init(service_name: &'static str, config: &Config) -> Result<Guard, Config
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_filter(filter_fn(is_traced));
+    let (filter, handle) = reload::Layer::new(filter);
     let subscriber = tracing_subscriber::registry()
         .with(log_layer(service_name, config.log_format).with_filter(filter))
         .with(traces);
     match subscriber.try_init() {
-        Ok(()) => Ok(Guard(Some(provider))),
+        Ok(()) => {
+            let filter = LogFilter { handle, configured: config.log_filter.clone(), set: BTreeMap::new() };
+            drop(LOG_FILTER.set(Mutex::new(filter)));
+            Ok(Guard(Some(provider)))
+        }
         Err(_) => Ok(Guard(None)),
     }
 }

@@ -206,6 +206,44 @@ pub async fn delete(conn: &mut Conn, id: VolumeId) -> Result<()> {
     sql("DELETE FROM volumes WHERE id = $1").bind(id).execute(conn).await.map(drop)
 }
 
+/// What one project has on a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    pub project_id: String,
+    pub volumes: i64,
+    pub volumes_gb: i64,
+    pub snapshots: i64,
+    pub snapshots_gb: i64,
+}
+
+/// What lies on `host@backend`, by project. A snapshot lies where its volume does and counts for the volume's project.
+pub async fn held_by_host(conn: &mut Conn, host: &str) -> Result<Vec<Held>> {
+    // Its pools are what lies between `host#` and `host$`: that sign follows the other.
+    let rows = sql("SELECT volumes.project_id, COUNT(*) AS volumes, CAST(SUM(volumes.size_gb) AS BIGINT) AS volumes_gb,
+            CAST(COALESCE(SUM(s.count), 0) AS BIGINT) AS snapshots,
+            CAST(COALESCE(SUM(s.size_gb), 0) AS BIGINT) AS snapshots_gb
+         FROM volumes LEFT JOIN (SELECT snapshots.volume_id, COUNT(*) AS count, SUM(snapshots.size_gb) AS size_gb
+            FROM snapshots JOIN volumes v ON v.id = snapshots.volume_id
+            WHERE v.host = $1 OR (v.host >= $2 AND v.host < $3) GROUP BY snapshots.volume_id) s ON s.volume_id = volumes.id
+         WHERE volumes.host = $1 OR (volumes.host >= $2 AND volumes.host < $3)
+         GROUP BY volumes.project_id ORDER BY volumes.project_id")
+    .bind(host)
+    .bind(format!("{host}#"))
+    .bind(format!("{host}$"))
+    .fetch_all(conn)
+    .await?;
+    let held = |row: &Row| {
+        Ok(Held {
+            project_id: row.text("project_id")?,
+            volumes: row.i64("volumes")?,
+            volumes_gb: row.i64("volumes_gb")?,
+            snapshots: row.i64("snapshots")?,
+            snapshots_gb: row.i64("snapshots_gb")?,
+        })
+    };
+    rows.iter().map(held).collect()
+}
+
 /// Whether a volume that was asked for at `until` or before is still being filled from this volume.
 pub async fn copied_from_volume(conn: &mut Conn, source: VolumeId, until: Timestamp) -> Result<bool> {
     let text =

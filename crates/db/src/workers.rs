@@ -106,27 +106,31 @@ pub async fn heartbeat(
     Ok(changed > 0)
 }
 
-/// Live workers (heartbeat after `since`) with their load, counted from the jobs; `disabled` when draining or when the
-/// `cinder-backup` service of its host is.
+/// Live workers (heartbeat after `since`) with their load, counted from the jobs, and what operators disabled of them.
 pub async fn candidates(conn: &mut Conn, since: Timestamp) -> Result<Vec<Candidate>> {
+    let disabled = sql("SELECT host, binary_name FROM services WHERE disabled").fetch_all(conn).await?;
+    let disabled: Vec<_> =
+        disabled.iter().map(|row| Ok((row.text("host")?, row.text("binary_name")?))).collect::<Result<_>>()?;
     let rows = sql("SELECT workers.id, workers.host, workers.slots, workers.pools, workers.draining,
-            services.disabled AS service_disabled,
             (SELECT COUNT(*) FROM jobs
              WHERE jobs.worker_id = workers.id AND jobs.state IN ('assigned', 'running')) AS busy
-         FROM workers LEFT JOIN services
-            ON services.host = workers.host AND services.binary_name = 'cinder-backup'
-         WHERE workers.heartbeat_at > $1 ORDER BY workers.id")
+         FROM workers WHERE workers.heartbeat_at > $1 ORDER BY workers.id")
     .bind(since)
     .fetch_all(conn)
     .await?;
     let candidate = |row: &Row| {
+        let host = row.text("host")?;
+        let backend = |name: &String| Some(name.strip_prefix(&host)?.strip_prefix('@')?.to_owned());
+        let of = |binary: &'static str| disabled.iter().filter(move |(_, of)| of == binary).map(|(name, _)| name);
         Ok(Candidate {
             worker_id: row.id("id")?,
-            host: row.text("host")?,
+            backups_disabled: of("cinder-backup").any(|name| *name == host),
+            closed_backends: of("cinder-volume").filter_map(backend).collect(),
+            host: host.clone(),
             pools: pools(row)?,
             slots: row.i64("slots")?,
             busy: row.i64("busy")?,
-            disabled: row.bool("draining")? || row.opt_bool("service_disabled")?.unwrap_or(false),
+            disabled: row.bool("draining")?,
         })
     };
     Ok(readable(&rows, candidate))

@@ -15,8 +15,12 @@ pub struct Candidate {
     pub slots: i64,
     /// Jobs assigned to it or running on it.
     pub busy: i64,
-    /// `os-services disable` or draining: takes no new work.
+    /// Draining: takes no new work.
     pub disabled: bool,
+    /// Its `cinder-backup` service is disabled: no backup is made, restored or deleted there.
+    pub backups_disabled: bool,
+    /// Backends whose `cinder-volume` service is disabled here: they take no new volumes.
+    pub closed_backends: Vec<String>,
 }
 
 impl Candidate {
@@ -103,9 +107,13 @@ pub struct Placement {
 /// The least loaded worker that can do it, then the emptiest pool; `None` when nobody can now. The worker to `avoid`, which
 /// had the job last, comes after all others: it may be alive and yet not work.
 #[must_use]
-pub fn place(need: &Need, candidates: &[Candidate], avoid: Option<WorkerId>) -> Option<Placement> {
+pub fn place<'a>(
+    need: &Need,
+    candidates: impl IntoIterator<Item = &'a Candidate>,
+    avoid: Option<WorkerId>,
+) -> Option<Placement> {
     candidates
-        .iter()
+        .into_iter()
         .filter(|worker| worker.has_room())
         .filter_map(|worker| Some((worker, pool_for(need, worker)?)))
         .min_by_key(|(worker, pool)| {
@@ -129,6 +137,7 @@ fn pool_for<'a>(need: &Need, worker: &'a Candidate) -> Option<Option<&'a PoolRep
         Need::AnyPool { size_bytes } => worker
             .pools
             .iter()
+            .filter(|pool| !worker.closed_backends.contains(&pool.backend.volume_backend_name))
             .filter(|pool| pool.free_bytes > 0 && pool.could_hold(*size_bytes))
             .max_by_key(|pool| pool.free_bytes)
             .map(Some),
@@ -160,7 +169,16 @@ mod tests {
     fn worker(busy: i64, pool: &str, free_bytes: i64) -> Candidate {
         let pools =
             vec![PoolReport { name: pool.into(), backend: Backend::of_pool(pool), free_bytes, total_bytes: 1 << 40 }];
-        Candidate { worker_id: WorkerId::random(), host: "h".into(), pools, slots: 2, busy, disabled: false }
+        Candidate {
+            worker_id: WorkerId::random(),
+            host: "h".into(),
+            pools,
+            slots: 2,
+            busy,
+            disabled: false,
+            backups_disabled: false,
+            closed_backends: Vec::new(),
+        }
     }
 
     #[test]
@@ -182,7 +200,8 @@ mod tests {
     fn the_one_to_avoid_only_when_there_is_no_other() {
         let workers = [worker(0, "a", 100), worker(1, "a", 1)];
         let need = Need::Pool("a".into());
-        let placed = |workers| place(&need, workers, Some(workers[0].worker_id)).expect("placed").worker_id;
+        let placed =
+            |workers: &[Candidate]| place(&need, workers, Some(workers[0].worker_id)).expect("placed").worker_id;
         assert_eq!(placed(&workers), workers[1].worker_id);
         assert_eq!(placed(&workers[..1]), workers[0].worker_id);
     }
@@ -192,6 +211,16 @@ mod tests {
         let mut workers = [worker(0, "a", 1)];
         workers[0].disabled = true;
         assert_eq!(place(&Need::Store, &workers, None), None);
+    }
+
+    #[test]
+    fn a_closed_backend_gets_no_new_volumes() {
+        let mut workers = [worker(0, "a", 100), worker(1, "b", 1)];
+        workers[0].closed_backends.push("a".into());
+        let new = Need::AnyPool { size_bytes: 1 };
+        assert_eq!(place(&new, &workers, None).expect("placed").pool.as_deref(), Some("b"));
+        assert_eq!(place(&new, &workers[..1], None), None);
+        assert!(place(&Need::Pool("a".into()), &workers[..1], None).is_some(), "what lies there is worked on");
     }
 
     #[test]

@@ -54,6 +54,7 @@ cases! {
         what_overwrites_waits_for_what_was_asked_before
         a_damaged_row_does_not_stop_the_others
         a_draining_worker_gets_no_new_job
+        disabled_services_get_nothing_new
         a_hint_that_makes_no_sense_is_dead;
     reconciling:
         what_nobody_works_on_is_reset_what_waits_is_not

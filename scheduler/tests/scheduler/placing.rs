@@ -264,3 +264,36 @@ pub(crate) async fn a_hint_that_makes_no_sense_is_dead(ground: Ground) {
     let letter = tokio::time::timeout(Duration::from_secs(10), dead.next()).await.expect("in time");
     assert_eq!(letter.expect("a dead letter").envelope.message_id, "m");
 }
+
+/// An operator's word about one service leaves the worker's other work alone.
+pub(crate) async fn disabled_services_get_nothing_new(ground: Ground) {
+    let rig = ground.start();
+    let mut worker = rig.worker().await;
+    let backend = format!("h1@{}", rows::POOL);
+    let switch = async |host: &str, binary: &str, disabled: bool| {
+        let mut tx = rig.database.begin("switch").await.expect("a transaction");
+        let found = db::services::set_disabled(&mut tx, host, binary, disabled, None, Timestamp::now()).await;
+        assert!(found.expect("asked"), "{binary} on {host}");
+        tx.commit().await.expect("committed");
+    };
+    switch("h1", "cinder-backup", true).await;
+    switch(&backend, "cinder-volume", true).await;
+    let (.., backup) = rows::backup_under_way(&rig.database).await;
+    let backup = rig.enqueue(backup).await;
+    let draft = Volume { pool: None, host: None, ..rows::volume(VolumeStatus::Creating) };
+    let new = rows::put_volume(&rig.database, draft).await;
+    let new = rig.enqueue(Subject::VolumeCreate { volume_id: new.id }).await;
+    let old = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Deleting)).await;
+    let old = rig.enqueue(Subject::VolumeDelete { volume_id: old.id, keep_data: false }).await;
+    let job = worker.take().await;
+    assert_eq!(job.id, old.to_string(), "what lies there can still go");
+    assert!(worker.done(&job).await);
+    for id in [backup, new] {
+        assert_eq!(rig.job(id).await.state, JobState::Queued);
+    }
+    switch("h1", "cinder-backup", false).await;
+    assert_eq!(worker.take().await.id, backup.to_string());
+    assert_eq!(rig.job(new).await.state, JobState::Queued);
+    switch(&backend, "cinder-volume", false).await;
+    assert_eq!(worker.take().await.id, new.to_string());
+}

@@ -1,13 +1,14 @@
 //! Services and workers.
 
 use db::workers::Worker;
-use db::{jobs, services, workers};
+use db::{jobs, services, snapshots, volumes, workers};
 use domain::VolumeId;
 use domain::ids::WorkerId;
 use domain::job::Subject;
 use domain::placement::{Backend, PoolReport};
+use domain::volume::Volume;
 
-use crate::lab::{Lab, QUEUE, at};
+use crate::lab::{Lab, QUEUE, at, snapshot, volume};
 
 fn worker(host: &str, secs: i64) -> Worker {
     Worker {
@@ -55,13 +56,20 @@ pub(crate) async fn candidates_carry_their_load(lab: Lab) {
     lab.commit(async |conn| {
         jobs::assign(conn, id, 1, busy.id, QUEUE, Some("a"), at(200), at(100)).await?;
         services::report(conn, "h2", "cinder-backup", "nova", at(0)).await?;
-        services::set_disabled(conn, "h2", "cinder-backup", true, None, at(0)).await
+        services::set_disabled(conn, "h2", "cinder-backup", true, None, at(0)).await?;
+        services::report(conn, "h1@b", "cinder-volume", "nova", at(0)).await?;
+        services::set_disabled(conn, "h1@b", "cinder-volume", true, None, at(0)).await
     })
     .await;
     let mut found = workers::candidates(&mut lab.read().await, at(50)).await.expect("candidates");
     found.sort_by(|a, b| a.host.cmp(&b.host));
-    let seen: Vec<_> = found.iter().map(|found| (found.worker_id, found.busy, found.disabled)).collect();
+    let seen: Vec<_> = found.iter().map(|found| (found.worker_id, found.busy, found.backups_disabled)).collect();
     assert_eq!(seen, [(busy.id, 1, false), (idle.id, 0, true)]);
+    assert!(found.iter().all(|found| !found.disabled));
+    assert_eq!(
+        (found[0].closed_backends.as_slice(), found[1].closed_backends.as_slice()),
+        (&["b".to_owned()][..], &[][..])
+    );
     assert_eq!(found[0].pools, busy.pools);
     lab.commit(async |conn| workers::heartbeat(conn, busy.id, &[], true, at(101)).await).await;
     let found = workers::candidates(&mut lab.read().await, at(100)).await.expect("candidates");
@@ -82,4 +90,46 @@ pub(crate) async fn silent_workers_are_forgotten(lab: Lab) {
     assert_eq!(workers::get(&mut conn, old.id).await.expect("get"), None);
     assert_eq!(workers::get(&mut conn, new.id).await.expect("get"), Some(new.clone()));
     assert_eq!(workers::list(&mut conn, at(0)).await.expect("list"), [new]);
+}
+
+pub(crate) async fn a_frozen_service_is_disabled_too(lab: Lab) {
+    lab.commit(async |conn| services::report(conn, "h1@b", "cinder-volume", "nova", at(0)).await).await;
+    let mut tx = lab.database.begin("freeze").await.expect("begin");
+    let freeze = async |conn: &mut db::Conn, frozen| {
+        services::set_frozen(conn, "h1@b", "cinder-volume", frozen, at(1)).await.expect("asked")
+    };
+    assert!(!freeze(&mut tx, false).await);
+    assert!(freeze(&mut tx, true).await);
+    assert!(!freeze(&mut tx, true).await);
+    let found = services::get(&mut tx, "h1@b", "cinder-volume").await.expect("read").expect("there");
+    assert!(found.frozen && found.disabled);
+    assert!(freeze(&mut tx, false).await);
+    let found = services::get(&mut tx, "h1@b", "cinder-volume").await.expect("read").expect("there");
+    assert!(!found.frozen && !found.disabled);
+    assert!(services::get(&mut tx, "h1", "cinder-volume").await.expect("read").is_none());
+    assert!(services::set_host_disabled(&mut tx, "h1@b", true, at(2)).await.expect("asked"));
+    assert!(!services::set_host_disabled(&mut tx, "h1", true, at(2)).await.expect("asked"));
+}
+
+pub(crate) async fn a_host_holds_what_lies_in_its_pools(lab: Lab) {
+    let place = |host: &str| Some(host.to_owned());
+    let here = Volume { host: place("h1@b#p"), size_gb: 3, ..volume(0) };
+    let theirs = Volume { host: place("h1@b"), project_id: "p2".into(), ..volume(0) };
+    let elsewhere = [place("h1@bb#p"), place("h1@b$p"), place("h1"), None];
+    lab.commit(async |conn| {
+        for row in [&here, &theirs] {
+            volumes::insert(conn, row).await?;
+        }
+        for host in elsewhere {
+            volumes::insert(conn, &Volume { host, ..volume(0) }).await?;
+        }
+        for secs in 0..2 {
+            snapshots::insert(conn, &snapshot(here.id, secs)).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let held = volumes::held_by_host(&mut lab.read().await, "h1@b").await.expect("held");
+    let numbers = |held: &volumes::Held| (held.volumes, held.volumes_gb, held.snapshots, held.snapshots_gb);
+    assert_eq!(held.iter().map(numbers).collect::<Vec<_>>(), [(1, 3, 2, 2), (1, theirs.size_gb, 0, 0)]);
 }

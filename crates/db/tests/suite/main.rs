@@ -55,6 +55,8 @@ on_both! {
     fleet {
         services_keep_what_the_operator_said
         candidates_carry_their_load
+        a_frozen_service_is_disabled_too
+        a_host_holds_what_lies_in_its_pools
         silent_workers_are_forgotten
     }
     jobs {

@@ -1,0 +1,60 @@
+//! `/clusters` from 3.7 on: workers that reach the same pools need no cluster here, so that there are none.
+
+use domain::Error;
+use serde_json::json;
+
+use crate::call::{Answer, Call};
+use crate::error::Fault;
+use crate::microversion::{REPLICATION_CLUSTER, SERVICE_CLUSTER};
+use crate::policy::rules;
+use crate::schema::{Field, Object, Rule};
+
+const NAME: Rule = Rule::Text { min: 1, max: 255 };
+const TEXT_OR_NULL: Rule = Rule::TextOrNull { max: 255 };
+pub(crate) const ENABLE: Object =
+    Object::closed(&[Field::required("name", NAME), Field::optional("binary", TEXT_OR_NULL)]);
+pub(crate) const DISABLE: Object = Object::closed(&[
+    Field::required("name", NAME),
+    Field::optional("binary", TEXT_OR_NULL),
+    Field::optional("disabled_reason", TEXT_OR_NULL),
+]);
+
+const FILTERS: [&str; 6] = ["name", "binary", "is_up", "disabled", "num_hosts", "num_down_hosts"];
+const REPLICATION_FILTERS: [&str; 3] = ["replication_status", "frozen", "active_backend_id"];
+
+/// `GET /clusters` and `/clusters/detail`.
+pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+    call.since(SERVICE_CLUSTER)?;
+    call.require(rules::CLUSTERS_GET_ALL)?;
+    let with_replication = call.version >= REPLICATION_CLUSTER;
+    let known = |name: &str| FILTERS.contains(&name) || with_replication && REPLICATION_FILTERS.contains(&name);
+    let unknown: Vec<&str> = call.parameters.iter().map(|(name, _)| name).filter(|name| !known(name)).collect();
+    if !unknown.is_empty() {
+        let message = format!("Invalid input received: Invalid filter keys: {}", unknown.join(", "));
+        return Err(Fault::bad_request(message));
+    }
+    call.parameters.switch("disabled")?;
+    call.parameters.switch("is_up")?;
+    Ok(Answer::ok(json!({"clusters": []})))
+}
+
+/// `GET /clusters/{name}`.
+pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+    call.since(SERVICE_CLUSTER)?;
+    call.require(rules::CLUSTERS_GET)?;
+    Err(Error::not_found("Cluster", call.id()).into())
+}
+
+/// `PUT /clusters/enable` and `/clusters/disable`.
+pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+    call.since(SERVICE_CLUSTER)?;
+    call.require(rules::CLUSTERS_UPDATE)?;
+    let shape = match call.id() {
+        "enable" => &ENABLE,
+        "disable" => &DISABLE,
+        _ => return Err(Fault::not_found("Unknown action")),
+    };
+    let body = call.body()?;
+    let fields = shape.check(&body, call.version)?;
+    Err(Error::not_found("Cluster", fields.text("name").unwrap_or_default()).into())
+}

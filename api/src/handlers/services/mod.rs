@@ -1,0 +1,46 @@
+//! `/os-services`: what runs, and switching it (contract §1.9).
+
+mod freeze;
+mod log;
+mod switch;
+
+pub(crate) use freeze::{FAILOVER, FREEZE};
+pub(crate) use log::{GET_LOG, SET_LOG};
+pub(crate) use switch::{SWITCH, SWITCH_WITH_REASON};
+
+use serde_json::{Value, json};
+
+use crate::call::{Answer, Call};
+use crate::error::Fault;
+use crate::microversion::{LOG_LEVELS, REPLICATION_CLUSTER};
+use crate::policy::rules;
+use crate::views::service;
+
+/// `GET /os-services[?host=&binary=]`; a host's name means its backends' services too.
+pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+    call.require(rules::SERVICES_INDEX)?;
+    let alive_since = call.alive_since();
+    let (host, binary) = (call.parameters.get("host"), call.parameters.get("binary"));
+    let mut conn = call.app.database.read().await?;
+    let services = db::services::list(&mut conn, host, binary).await?;
+    let services: Vec<Value> = services.iter().map(|row| service::service(row, alive_since, call.viewer())).collect();
+    Ok(Answer::ok(json!({"services": services})))
+}
+
+/// `PUT /os-services/{verb}`.
+pub(crate) async fn act(call: Call) -> Result<Answer, Fault> {
+    call.require(rules::SERVICES_UPDATE)?;
+    let body = call.body()?;
+    match call.segment("verb") {
+        "enable" => switch::enable(&call, &body).await,
+        "disable" => switch::disable(&call, &body).await,
+        "disable-log-reason" => switch::disable_for_a_reason(&call, &body).await,
+        "freeze" => freeze::freeze(&call, &body, true).await,
+        "thaw" => freeze::freeze(&call, &body, false).await,
+        "failover_host" => freeze::fail_over(&call, &body, false).await,
+        "failover" if call.version >= REPLICATION_CLUSTER => freeze::fail_over(&call, &body, true).await,
+        "set-log" if call.version >= LOG_LEVELS => log::set(&call, &body),
+        "get-log" if call.version >= LOG_LEVELS => log::get(&call, &body),
+        _ => Err(Fault::bad_request("Invalid input received: Unknown action")),
+    }
+}
