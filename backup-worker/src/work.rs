@@ -1,6 +1,7 @@
 //! The work itself: one file per kind of job. Everything here may be done twice, by two workers one after the other.
 
 mod create_backup;
+mod create_group_snapshot;
 mod create_snapshot;
 mod create_volume;
 mod delete_backup;
@@ -122,6 +123,7 @@ pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) ->
         Work::ManageVolume(work) => manage_volume::perform(shop, task, work).await,
         Work::RevertVolume(work) => revert_volume::perform(shop, task, work).await,
         Work::CreateSnapshot(work) => create_snapshot::perform(shop, task, work).await,
+        Work::CreateGroupSnapshot(work) => create_group_snapshot::perform(shop, task, work).await,
         Work::DeleteSnapshot(work) => delete_snapshot::perform(shop, task, work).await,
         Work::ManageSnapshot(work) => manage_snapshot::perform(shop, task, work).await,
         Work::CreateBackup(work) => create_backup::perform(shop, task, work).boxed().await,

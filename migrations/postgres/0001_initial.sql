@@ -86,6 +86,56 @@ INSERT INTO group_types (id, name, description, is_public, created_at)
 VALUES ('7a1f0c52-93d4-4e0b-8a46-c5b8e2f19d37', 'default_cgsnapshot_type',
     'Default group type for migrating cgsnapshot', TRUE, 0);
 
+-- Volumes that are kept together: in one pool, so that one worker reaches them all.
+CREATE TABLE volume_groups (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    project_id TEXT COLLATE "C" NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C",
+    description TEXT COLLATE "C",
+    status TEXT COLLATE "C" NOT NULL,
+    availability_zone TEXT COLLATE "C" NOT NULL,
+    group_type_id TEXT COLLATE "C" NOT NULL REFERENCES group_types (id),
+    -- What its volumes were copied from.
+    group_snapshot_id TEXT COLLATE "C",
+    source_group_id TEXT COLLATE "C",
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX volume_groups_by_project ON volume_groups (project_id, created_at, id);
+CREATE INDEX volume_groups_by_age ON volume_groups (created_at, id);
+CREATE INDEX volume_groups_by_status ON volume_groups (status);
+CREATE INDEX volume_groups_by_type ON volume_groups (group_type_id);
+CREATE INDEX volume_groups_copied_from_group ON volume_groups (source_group_id) WHERE status = 'creating';
+CREATE INDEX volume_groups_copied_from_snapshot ON volume_groups (group_snapshot_id) WHERE status = 'creating';
+
+-- Of which types a group's volumes may be.
+CREATE TABLE group_volume_types (
+    group_id TEXT COLLATE "C" NOT NULL REFERENCES volume_groups (id) ON DELETE CASCADE,
+    volume_type_id TEXT COLLATE "C" NOT NULL REFERENCES volume_types (id),
+    PRIMARY KEY (group_id, volume_type_id)
+);
+CREATE INDEX group_volume_types_by_type ON group_volume_types (volume_type_id);
+
+-- Snapshots of all volumes of a group; each is a row of `snapshots` as well.
+CREATE TABLE group_snapshots (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    group_id TEXT COLLATE "C" NOT NULL REFERENCES volume_groups (id),
+    group_type_id TEXT COLLATE "C" NOT NULL REFERENCES group_types (id),
+    project_id TEXT COLLATE "C" NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C",
+    description TEXT COLLATE "C",
+    status TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX group_snapshots_by_project ON group_snapshots (project_id, created_at, id);
+CREATE INDEX group_snapshots_by_age ON group_snapshots (created_at, id);
+CREATE INDEX group_snapshots_by_group ON group_snapshots (group_id);
+CREATE INDEX group_snapshots_by_status ON group_snapshots (status);
+CREATE INDEX group_snapshots_by_type ON group_snapshots (group_type_id);
+
 CREATE TABLE volumes (
     id TEXT COLLATE "C" PRIMARY KEY,
     project_id TEXT COLLATE "C" NOT NULL,
@@ -106,6 +156,7 @@ CREATE TABLE volumes (
     snapshot_id TEXT COLLATE "C",
     source_volume_id TEXT COLLATE "C",
     source_backup_id TEXT COLLATE "C",
+    group_id TEXT COLLATE "C" REFERENCES volume_groups (id),
     bootable BOOLEAN NOT NULL,
     multiattach BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
@@ -117,6 +168,7 @@ CREATE INDEX volumes_by_age ON volumes (created_at, id);
 CREATE INDEX volumes_by_status ON volumes (status);
 CREATE INDEX volumes_by_type ON volumes (volume_type_id);
 CREATE INDEX volumes_by_host ON volumes (host);
+CREATE INDEX volumes_by_group ON volumes (group_id);
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 
@@ -146,12 +198,15 @@ CREATE TABLE snapshots (
     status TEXT COLLATE "C" NOT NULL,
     -- As os-update_snapshot_status told.
     progress TEXT,
+    -- The snapshot of a whole group that it is a part of.
+    group_snapshot_id TEXT COLLATE "C" REFERENCES group_snapshots (id),
     created_at BIGINT NOT NULL,
     updated_at BIGINT
 );
 CREATE INDEX snapshots_by_project ON snapshots (project_id, created_at, id);
 CREATE INDEX snapshots_by_age ON snapshots (created_at, id);
 CREATE INDEX snapshots_by_volume ON snapshots (volume_id);
+CREATE INDEX snapshots_by_group_snapshot ON snapshots (group_snapshot_id);
 CREATE INDEX snapshots_by_status ON snapshots (status);
 
 -- A deleted backup's row stays, with status 'deleted'.
@@ -302,6 +357,8 @@ CREATE TABLE jobs (
     volume_id TEXT COLLATE "C",
     snapshot_id TEXT COLLATE "C",
     backup_id TEXT COLLATE "C",
+    group_id TEXT COLLATE "C",
+    group_snapshot_id TEXT COLLATE "C",
     params TEXT COLLATE "C" NOT NULL,
     pool TEXT COLLATE "C",
     -- Of a queued job the worker that had it last.
@@ -326,6 +383,8 @@ CREATE INDEX jobs_by_worker ON jobs (worker_id) WHERE state IN ('assigned', 'run
 CREATE INDEX jobs_by_volume ON jobs (volume_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_snapshot ON jobs (snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_backup ON jobs (backup_id) WHERE state IN ('queued', 'assigned', 'running');
+CREATE INDEX jobs_by_group ON jobs (group_id) WHERE state IN ('queued', 'assigned', 'running');
+CREATE INDEX jobs_by_group_snapshot ON jobs (group_snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 
 -- Objects of an unfinished backup that are durable in the store.
 CREATE TABLE job_checkpoints (

@@ -82,6 +82,56 @@ INSERT INTO group_types (id, name, description, is_public, created_at)
 VALUES ('7a1f0c52-93d4-4e0b-8a46-c5b8e2f19d37', 'default_cgsnapshot_type',
     'Default group type for migrating cgsnapshot', TRUE, 0);
 
+-- Volumes that are kept together: in one pool, so that one worker reaches them all.
+CREATE TABLE volume_groups (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    name TEXT,
+    description TEXT,
+    status TEXT NOT NULL,
+    availability_zone TEXT NOT NULL,
+    group_type_id TEXT NOT NULL REFERENCES group_types (id),
+    -- What its volumes were copied from.
+    group_snapshot_id TEXT,
+    source_group_id TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX volume_groups_by_project ON volume_groups (project_id, created_at, id);
+CREATE INDEX volume_groups_by_age ON volume_groups (created_at, id);
+CREATE INDEX volume_groups_by_status ON volume_groups (status);
+CREATE INDEX volume_groups_by_type ON volume_groups (group_type_id);
+CREATE INDEX volume_groups_copied_from_group ON volume_groups (source_group_id) WHERE status = 'creating';
+CREATE INDEX volume_groups_copied_from_snapshot ON volume_groups (group_snapshot_id) WHERE status = 'creating';
+
+-- Of which types a group's volumes may be.
+CREATE TABLE group_volume_types (
+    group_id TEXT NOT NULL REFERENCES volume_groups (id) ON DELETE CASCADE,
+    volume_type_id TEXT NOT NULL REFERENCES volume_types (id),
+    PRIMARY KEY (group_id, volume_type_id)
+);
+CREATE INDEX group_volume_types_by_type ON group_volume_types (volume_type_id);
+
+-- Snapshots of all volumes of a group; each is a row of `snapshots` as well.
+CREATE TABLE group_snapshots (
+    id TEXT PRIMARY KEY,
+    group_id TEXT NOT NULL REFERENCES volume_groups (id),
+    group_type_id TEXT NOT NULL REFERENCES group_types (id),
+    project_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    name TEXT,
+    description TEXT,
+    status TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
+);
+CREATE INDEX group_snapshots_by_project ON group_snapshots (project_id, created_at, id);
+CREATE INDEX group_snapshots_by_age ON group_snapshots (created_at, id);
+CREATE INDEX group_snapshots_by_group ON group_snapshots (group_id);
+CREATE INDEX group_snapshots_by_status ON group_snapshots (status);
+CREATE INDEX group_snapshots_by_type ON group_snapshots (group_type_id);
+
 CREATE TABLE volumes (
     id TEXT PRIMARY KEY,
     project_id TEXT NOT NULL,
@@ -102,6 +152,7 @@ CREATE TABLE volumes (
     snapshot_id TEXT,
     source_volume_id TEXT,
     source_backup_id TEXT,
+    group_id TEXT REFERENCES volume_groups (id),
     bootable BOOLEAN NOT NULL,
     multiattach BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
@@ -113,6 +164,7 @@ CREATE INDEX volumes_by_age ON volumes (created_at, id);
 CREATE INDEX volumes_by_status ON volumes (status);
 CREATE INDEX volumes_by_type ON volumes (volume_type_id);
 CREATE INDEX volumes_by_host ON volumes (host);
+CREATE INDEX volumes_by_group ON volumes (group_id);
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 
@@ -142,12 +194,15 @@ CREATE TABLE snapshots (
     status TEXT NOT NULL,
     -- As os-update_snapshot_status told.
     progress TEXT,
+    -- The snapshot of a whole group that it is a part of.
+    group_snapshot_id TEXT REFERENCES group_snapshots (id),
     created_at BIGINT NOT NULL,
     updated_at BIGINT
 );
 CREATE INDEX snapshots_by_project ON snapshots (project_id, created_at, id);
 CREATE INDEX snapshots_by_age ON snapshots (created_at, id);
 CREATE INDEX snapshots_by_volume ON snapshots (volume_id);
+CREATE INDEX snapshots_by_group_snapshot ON snapshots (group_snapshot_id);
 CREATE INDEX snapshots_by_status ON snapshots (status);
 
 -- A deleted backup's row stays, with status 'deleted'.
@@ -298,6 +353,8 @@ CREATE TABLE jobs (
     volume_id TEXT,
     snapshot_id TEXT,
     backup_id TEXT,
+    group_id TEXT,
+    group_snapshot_id TEXT,
     params TEXT NOT NULL,
     pool TEXT,
     -- Of a queued job the worker that had it last.
@@ -322,6 +379,8 @@ CREATE INDEX jobs_by_worker ON jobs (worker_id) WHERE state IN ('assigned', 'run
 CREATE INDEX jobs_by_volume ON jobs (volume_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_snapshot ON jobs (snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_backup ON jobs (backup_id) WHERE state IN ('queued', 'assigned', 'running');
+CREATE INDEX jobs_by_group ON jobs (group_id) WHERE state IN ('queued', 'assigned', 'running');
+CREATE INDEX jobs_by_group_snapshot ON jobs (group_snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 
 -- Objects of an unfinished backup that are durable in the store.
 CREATE TABLE job_checkpoints (

@@ -1,6 +1,6 @@
 //! From the wire's text to typed ids: what a peer sends is checked here, once.
 
-use domain::ids::WorkerId;
+use domain::ids::{GroupSnapshotId, WorkerId};
 use domain::{BackupId, Error, JobId, Kind, Result, SnapshotId, VolumeId};
 
 fn parse<T: std::str::FromStr>(noun: &str, text: &str) -> Result<T> {
@@ -21,6 +21,10 @@ pub fn parse_volume_id(text: &str) -> Result<VolumeId> {
 
 pub fn parse_snapshot_id(text: &str) -> Result<SnapshotId> {
     parse("snapshot", text)
+}
+
+pub fn parse_group_snapshot_id(text: &str) -> Result<GroupSnapshotId> {
+    parse("group snapshot", text)
 }
 
 pub fn parse_backup_id(text: &str) -> Result<BackupId> {

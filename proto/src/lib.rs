@@ -18,7 +18,9 @@ pub mod worker {
     include!("generated/emberkeep.worker.v1.rs");
 }
 
-pub use convert::{parse_backup_id, parse_job_id, parse_snapshot_id, parse_volume_id, parse_worker_id};
+pub use convert::{
+    parse_backup_id, parse_group_snapshot_id, parse_job_id, parse_snapshot_id, parse_volume_id, parse_worker_id,
+};
 pub use status::{error_from_status, kind_from_word, kind_word, status_from_error};
 
 /// Raised when the meaning of a message changes; a scheduler serves this version and the one before.

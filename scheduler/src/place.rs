@@ -1,6 +1,6 @@
 //! Gives one queued job to a worker, in one transaction.
 
-use db::{Conn, jobs, volumes, workers};
+use db::{Conn, Scope, groups, jobs, snapshots, volumes, workers};
 use domain::job::{Ending, Job, JobKind, JobState, Subject};
 use domain::placement::{Candidate, Placement};
 use domain::{JobId, Result, Timestamp, VolumeId, placement};
@@ -130,6 +130,9 @@ async fn act(
 async fn assign(conn: &mut Conn, core: &Core, job: &Job, chosen: &Placement, now: Timestamp) -> Result<bool> {
     let queue = topology::worker_queue(&chosen.worker_id.to_string());
     let pool = chosen.pool.as_deref();
+    if !fits_group(conn, &job.subject, pool).await? {
+        return Ok(false);
+    }
     let lease_until = core.claim_until(now);
     let assigned = jobs::assign(conn, job.id, job.generation, chosen.worker_id, &queue, pool, lease_until, now).await?;
     let Some(generation) = assigned else { return Ok(false) };
@@ -149,6 +152,16 @@ const fn new_volume(subject: &Subject) -> Option<VolumeId> {
         }
         _ => None,
     }
+}
+
+/// Two volumes of a group may be placed at the same time: the second goes where the first went, in the next round.
+async fn fits_group(conn: &mut Conn, subject: &Subject, pool: Option<&str>) -> Result<bool> {
+    let Some(id) = new_volume(subject) else { return Ok(true) };
+    let Some(volume) = settle::found(volumes::get(conn, &Scope::All, &id.to_string()).await)? else { return Ok(true) };
+    let Some(group) = volume.group_id else { return Ok(true) };
+    groups::hold(conn, group).await?;
+    let taken = groups::pool_of(conn, group, Some(id)).await?;
+    Ok(taken.is_none_or(|taken| Some(taken.as_str()) == pool))
 }
 
 /// What must end before a job may begin.
@@ -173,6 +186,9 @@ async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
         Subject::BackupDelete { backup_id } => backup_id.to_string(),
         _ => return Ok(InTheWay::Nothing),
     };
+    if is_group_at_work(conn, job).await? {
+        return Ok(InTheWay::Something);
+    }
     // The oldest one; if that is this job or a later one, so are all others.
     let oldest = jobs::unfinished_about(conn, &resource_id).await?;
     let Some(other) = oldest.filter(|other| (other.created_at, other.id) < (job.created_at, job.id)) else {
@@ -184,6 +200,26 @@ async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
         return Ok(InTheWay::Cancellable(other.id));
     }
     Ok(InTheWay::Something)
+}
+
+/// Whether a job about the whole group of the volume, or the whole that the snapshot is a part of, was asked for earlier.
+async fn is_group_at_work(conn: &mut Conn, job: &Job) -> Result<bool> {
+    let mut wholes = Vec::new();
+    if let Some(id) = job.subject.snapshot_id() {
+        let row = settle::found(snapshots::get(conn, &Scope::All, &id.to_string()).await)?;
+        wholes.extend(row.and_then(|row| row.group_snapshot_id).map(|id| id.to_string()));
+    }
+    if let Some(id) = job.subject.volume_id() {
+        let row = settle::found(volumes::get(conn, &Scope::All, &id.to_string()).await)?;
+        wholes.extend(row.and_then(|row| row.group_id).map(|id| id.to_string()));
+    }
+    for whole in wholes {
+        let oldest = jobs::unfinished_about(conn, &whole).await?;
+        if oldest.is_some_and(|other| (other.created_at, other.id) < (job.created_at, job.id)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn is_being_copied(conn: &mut Conn, job: &Job) -> Result<bool> {

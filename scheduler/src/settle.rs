@@ -5,6 +5,8 @@
 //! status that a later job's request set, even where it is the same word.
 
 mod backup;
+pub(crate) mod group;
+pub(crate) mod group_snapshot;
 mod replay;
 mod snapshot;
 mod volume;
@@ -67,6 +69,7 @@ async fn end_because(
     let end = End { job, ending, reason, report, now };
     let effects = settle(&job.subject, ending);
     backup::apply(conn, &end, &effects).await?;
+    group_snapshot::apply(conn, &end, effects.group_snapshot).await?;
     snapshot::apply(conn, &end, effects.snapshot).await?;
     volume::apply(conn, &end, effects.volume).await?;
     checkpoints::delete(conn, job.id).await?;
@@ -162,7 +165,7 @@ impl End<'_> {
 }
 
 /// A row that is gone is an answer here, not an error.
-fn found<T>(row: Result<T>) -> Result<Option<T>> {
+pub(crate) fn found<T>(row: Result<T>) -> Result<Option<T>> {
     match row {
         Ok(row) => Ok(Some(row)),
         Err(error) if error.kind() == Kind::NotFound => Ok(None),

@@ -1,7 +1,10 @@
 //! The specification of a claimed job: everything its worker must know, read from the rows in the claim's transaction.
 
-use db::{Conn, Scope, backups, metadata, snapshots, volumes};
+use db::{Conn, Scope, backups, group_snapshots, metadata, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
+use domain::group_snapshot::GroupSnapshotStatus;
+use domain::group_type::keeps_one_instant;
+use domain::ids::GroupSnapshotId;
 use domain::job::{Job, Subject};
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::Volume;
@@ -43,8 +46,11 @@ async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
         }
         Subject::SnapshotDelete { snapshot_id, volume_id, keep_data } => {
             let volume = volume(conn, *volume_id).await?;
-            let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
-            Work::DeleteSnapshot(wire::DeleteSnapshot { snapshot: Some(snapshot), keep_data: *keep_data })
+            let row = snapshot(conn, *snapshot_id).await?;
+            let group_snapshot_id = row.group_snapshot_id.map(|id| id.to_string());
+            let snapshot = wire_snapshot(&row, &volume);
+            let keep_data = *keep_data;
+            Work::DeleteSnapshot(wire::DeleteSnapshot { snapshot: Some(snapshot), keep_data, group_snapshot_id })
         }
         Subject::SnapshotManage { snapshot_id, volume_id, source } => {
             let volume = volume(conn, *volume_id).await?;
@@ -56,6 +62,9 @@ async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
                 source: source.clone(),
                 released,
             })
+        }
+        Subject::GroupSnapshotCreate { group_snapshot_id, .. } => {
+            Work::CreateGroupSnapshot(create_group_snapshot(conn, *group_snapshot_id).await?)
         }
         Subject::BackupCreate { backup_id, volume_id, snapshot_id, freeze } => {
             let backup = expect_backup(conn, *backup_id, BackupStatus::Creating, "Create").await?;
@@ -102,6 +111,21 @@ async fn create_volume(conn: &mut Conn, id: VolumeId) -> Result<wire::CreateVolu
         (None, None) => None,
     };
     Ok(wire::CreateVolume { volume: Some(wire_volume(&row)), source })
+}
+
+async fn create_group_snapshot(conn: &mut Conn, id: GroupSnapshotId) -> Result<wire::CreateGroupSnapshot> {
+    let row = group_snapshots::get(conn, &Scope::All, &id.to_string()).await?;
+    if row.status != GroupSnapshotStatus::Creating {
+        return Err(Error::invalid(format!("Invalid GroupSnapshot: its status is {}, not creating.", row.status)));
+    }
+    let specs = metadata::get(conn, &row.group_type_id.to_string()).await?;
+    let mut parts = Vec::new();
+    for part in snapshots::of_group_snapshot(conn, id).await? {
+        let volume = volume(conn, part.volume_id).await?;
+        let snapshot = wire_snapshot(&part, &volume);
+        parts.push(wire::CreateSnapshot { snapshot: Some(snapshot), volume: Some(wire_volume(&volume)) });
+    }
+    Ok(wire::CreateGroupSnapshot { id: id.to_string(), snapshots: parts, one_instant: keeps_one_instant(&specs) })
 }
 
 /// With a cascade the snapshots were set to `deleting` when the request was accepted; others do not go.

@@ -132,6 +132,7 @@ impl Draft {
             snapshot_id: None,
             source_volume_id: None,
             source_backup_id: None,
+            group_id: None,
             bootable: false,
             multiattach: self.multiattach,
             created_at: call.now,
@@ -187,8 +188,8 @@ fn invalid_zone(zone: &str) -> Error {
 enum Source {
     Nothing,
     /// With the volume whose snapshot it is.
-    Snapshot(Snapshot, Volume),
-    Volume(Volume),
+    Snapshot(Box<Snapshot>, Box<Volume>),
+    Volume(Box<Volume>),
     Backup(Backup),
 }
 
@@ -199,10 +200,10 @@ impl Source {
         if let Some(id) = &wish.snapshot_id {
             let snapshot = snapshots::get(conn, &scope, id).await?;
             let volume = volumes::get(conn, &db::Scope::All, &snapshot.volume_id.to_string()).await?;
-            found.push(Self::Snapshot(snapshot, volume));
+            found.push(Self::Snapshot(Box::new(snapshot), Box::new(volume)));
         }
         if let Some(id) = &wish.source_volume_id {
-            found.push(Self::Volume(volumes::get(conn, &scope, id).await?));
+            found.push(Self::Volume(Box::new(volumes::get(conn, &scope, id).await?)));
         }
         if let Some(id) = &wish.backup_id {
             found.push(Self::Backup(backups::get(conn, &scope, id).await?));

@@ -47,6 +47,7 @@ pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
         size_gb: volume.size_gb,
         status: SnapshotStatus::Creating,
         progress: None,
+        group_snapshot_id: None,
         created_at: call.now,
         updated_at: None,
     };
@@ -77,6 +78,7 @@ pub(crate) async fn delete(call: &Call, id: &str, how: Removal) -> Result<()> {
     let snapshot = snapshots::get(&mut tx, &call.caller.scope(), id).await?;
     let volume = volumes::get(&mut tx, &db::Scope::All, &snapshot.volume_id.to_string()).await?;
     services::check_not_frozen(&mut tx, volume.host.as_deref()).await?;
+    snapshot.check_delete(how == Removal::Forced)?;
     let keep_data = how == Removal::Unmanaged;
     let to = if keep_data { SnapshotStatus::Unmanaging } else { SnapshotStatus::Deleting };
     if how == Removal::Forced {
@@ -86,10 +88,9 @@ pub(crate) async fn delete(call: &Call, id: &str, how: Removal) -> Result<()> {
         }
         snapshots::set_status(&mut tx, snapshot.id, to, call.now).await?;
     } else {
-        snapshot.check_delete()?;
         let from = [SnapshotStatus::Available, SnapshotStatus::Error];
         if !snapshots::change_status(&mut tx, snapshot.id, &from, to, call.now).await? {
-            snapshots::get(&mut tx, &call.caller.scope(), id).await?.check_delete()?;
+            snapshots::get(&mut tx, &call.caller.scope(), id).await?.check_delete(how == Removal::Forced)?;
             return Err(raced("Snapshot", snapshot.id));
         }
     }

@@ -83,6 +83,10 @@ async fn take_snapshots(conn: &mut Conn, call: &Call, volume: &Volume, how: Dele
     }
     let from = [SnapshotStatus::Available, SnapshotStatus::Error, SnapshotStatus::ErrorDeleting];
     for snapshot in present {
+        // A part of a group's snapshot goes with that alone.
+        if snapshot.group_snapshot_id.is_some() {
+            return Err(Error::invalid("Invalid volume: Failed to update snapshot."));
+        }
         if how.force {
             cancel_job_about(conn, call, &snapshot.id.to_string()).await?;
             snapshots::set_status(conn, snapshot.id, SnapshotStatus::Deleting, call.now).await?;

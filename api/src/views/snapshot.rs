@@ -26,7 +26,7 @@ pub(crate) fn summary(snapshot: &Snapshot, metadata: &Pairs) -> Value {
 pub(crate) fn detail(snapshot: &Snapshot, metadata: &Pairs, viewer: Viewer<'_>) -> Value {
     let mut view = summary(snapshot, metadata);
     if viewer.version >= microversion::GROUP_SNAPSHOT {
-        view["group_snapshot_id"] = Value::Null;
+        view["group_snapshot_id"] = snapshot.group_snapshot_id.map(|id| id.to_string()).into();
     }
     if viewer.version >= microversion::SNAPSHOT_USER {
         view["user_id"] = snapshot.user_id.as_str().into();

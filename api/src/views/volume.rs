@@ -73,7 +73,7 @@ fn add_newer(view: &mut Value, volume: &Volume, viewer: Viewer<'_>) {
         view["migration_status"] = json!(volume.migration_status);
     }
     if version >= microversion::VOLUME_GROUP {
-        view["group_id"] = Value::Null;
+        view["group_id"] = volume.group_id.map(|id| id.to_string()).into();
     }
     if viewer.is_admin && version >= microversion::PROVIDER_ID {
         view["provider_id"] = Value::Null;

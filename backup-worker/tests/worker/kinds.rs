@@ -1,5 +1,6 @@
 //! Every kind of job, and each of them twice: the second worker finds what the first one left.
 
+use domain::ids::GroupSnapshotId;
 use domain::{BackupId, SnapshotId, VolumeId};
 use proto::worker::job::Work;
 use proto::worker::{self as wire, create_volume};
@@ -53,7 +54,7 @@ async fn volumes_are_made_grown_copied_and_removed() {
         rig.perform_twice(Work::CreateVolume(work)).await;
         assert_eq!((size(&rig, new), read(&rig, new, 4096)), (3 * GIB, content.to_vec()));
     }
-    let delete = wire::DeleteSnapshot { snapshot: Some(snapshot(kept, id)), keep_data: false };
+    let delete = wire::DeleteSnapshot { snapshot: Some(snapshot(kept, id)), keep_data: false, group_snapshot_id: None };
     rig.perform_twice(Work::DeleteSnapshot(delete)).await;
     assert!(rig.pool.open_snapshot(kept).is_err());
     for id in [id, copy, of_snapshot] {
@@ -61,6 +62,34 @@ async fn volumes_are_made_grown_copied_and_removed() {
         rig.perform_twice(Work::DeleteVolume(delete)).await;
         assert!(rig.pool.open_volume(id).is_err());
     }
+}
+
+#[tokio::test]
+async fn a_group_is_snapshotted_together_and_cleared_one_by_one() {
+    let mut rig = Rig::new().await;
+    let parts = [(); 2].map(|()| (VolumeId::random(), SnapshotId::random()));
+    for (id, _) in parts {
+        done(rig.perform(empty(id)).await);
+        write(&rig, id, 4096, b"hello");
+    }
+    let whole = GroupSnapshotId::random().to_string();
+    let part = |(id, kept)| wire::CreateSnapshot { snapshot: Some(snapshot(kept, id)), volume: Some(volume(id, 1)) };
+    let create =
+        wire::CreateGroupSnapshot { id: whole.clone(), snapshots: parts.map(part).to_vec(), one_instant: true };
+    rig.perform_twice(Work::CreateGroupSnapshot(create.clone())).await;
+    for (id, kept) in parts {
+        assert_eq!(rig.pool.open_snapshot(kept).expect("a snapshot").size_bytes(), GIB);
+        let delete = wire::DeleteSnapshot {
+            snapshot: Some(snapshot(kept, id)),
+            keep_data: false,
+            group_snapshot_id: Some(whole.clone()),
+        };
+        rig.perform_twice(Work::DeleteSnapshot(delete)).await;
+        assert!(rig.pool.open_snapshot(kept).is_err());
+    }
+    let mut scattered = create;
+    scattered.snapshots[0].volume = Some(wire::Volume { pool: "p2".to_owned(), ..volume(parts[0].0, 1) });
+    assert_eq!(failed(rig.perform(Work::CreateGroupSnapshot(scattered)).await).kind, "invalid");
 }
 
 #[tokio::test]
@@ -125,7 +154,8 @@ async fn an_adopted_snapshot_is_no_larger_than_its_volume_and_an_unmanaged_one_s
     assert_eq!(failed(rig.perform(Work::ManageSnapshot(manage(kept, 0))).await).kind, "invalid");
     let results = rig.perform_twice(Work::ManageSnapshot(manage(kept, 1))).await;
     assert_eq!(results.map(|done| done.size_gb), [1, 1], "rounded up");
-    let unmanage = wire::DeleteSnapshot { snapshot: Some(snapshot(kept, id)), keep_data: true };
+    let unmanage =
+        wire::DeleteSnapshot { snapshot: Some(snapshot(kept, id)), keep_data: true, group_snapshot_id: None };
     rig.perform_twice(Work::DeleteSnapshot(unmanage)).await;
     assert!(rig.pool.open_snapshot(kept).is_ok(), "the bytes stay");
     let again =

@@ -16,7 +16,8 @@ use crate::table::placeholders;
 
 const TABLE: &str = "jobs";
 
-const COLUMNS: &str = "id, kind, state, generation, attempts, failures, project_id, volume_id, snapshot_id, backup_id, params, pool, \
+const COLUMNS: &str = "id, kind, state, generation, attempts, failures, project_id, volume_id, snapshot_id, backup_id, group_id, \
+                       group_snapshot_id, params, pool, \
                        worker_id, lease_expires_at, not_before, cancel_requested, done_bytes, total_bytes, \
                        furthest_bytes, error, request_id, traceparent, created_at, updated_at";
 
@@ -38,7 +39,7 @@ pub struct NewJob {
 pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp) -> Result<JobId> {
     const FIRST_GENERATION: i64 = 1;
     let id = JobId::random();
-    let text = format!("INSERT INTO jobs ({COLUMNS}) VALUES ({})", placeholders(1, 24));
+    let text = format!("INSERT INTO jobs ({COLUMNS}) VALUES ({})", placeholders(1, 26));
     sql(text)
         .bind(id)
         .bind(job.subject.kind().as_str())
@@ -50,6 +51,8 @@ pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp)
         .bind(job.subject.volume_id())
         .bind(job.subject.snapshot_id())
         .bind(job.subject.backup_id())
+        .bind(job.subject.group_id())
+        .bind(job.subject.group_snapshot_id())
         .bind(subject::to_params(&job.subject)?)
         .bind(&job.pool)
         .bind(None::<WorkerId>)
@@ -360,10 +363,12 @@ async fn superseded(
     Ok(newer.is_some())
 }
 
-/// The unfinished job about this resource (volume, snapshot or backup id), if any; of several the oldest.
+/// The unfinished job about this resource (the id of a volume, snapshot, backup, group or group's snapshot), if any; of
+/// several the oldest.
 pub async fn unfinished_about(conn: &mut Conn, resource_id: &str) -> Result<Option<Job>> {
     let text = format!(
-        "SELECT {COLUMNS} FROM jobs WHERE {} AND (volume_id = $1 OR snapshot_id = $1 OR backup_id = $1)
+        "SELECT {COLUMNS} FROM jobs WHERE {} AND (volume_id = $1 OR snapshot_id = $1 OR backup_id = $1
+            OR group_id = $1 OR group_snapshot_id = $1)
          ORDER BY created_at, id LIMIT 1",
         unfinished()
     );

@@ -119,9 +119,8 @@ impl Column {
             "created_at" | "expires_at" | "data_timestamp" | "size_gb" | "object_count" => (Kind::Integer, false),
             "updated_at" => (Kind::Integer, true),
             "bootable" | "is_public" => (Kind::Truth, false),
-            "id" | "status" | "project_id" | "user_id" | "volume_id" | "volume_type_id" | "attach_status" => {
-                (Kind::Text, false)
-            }
+            "id" | "status" | "project_id" | "user_id" | "volume_id" | "volume_type_id" | "attach_status"
+            | "group_type_id" => (Kind::Text, false),
             _ => (Kind::Text, true),
         };
         Ok(Self { name, kind, nullable })

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::ids::GroupSnapshotId;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
@@ -23,6 +24,7 @@ pub const COLUMNS: &[&str] = &[
     "project_id",
     "user_id",
     "volume_type_id",
+    "group_snapshot_id",
     "created_at",
     "updated_at",
 ];
@@ -35,6 +37,7 @@ const TABLE: Table = Table {
     noun: "Snapshot",
     columns: COLUMNS,
     select: "id, volume_id, project_id, user_id, volume_type_id, name, description, size_gb, status, progress, \
+             group_snapshot_id, \
              created_at, updated_at",
     visible: "TRUE",
     job_column: "snapshot_id",
@@ -42,7 +45,7 @@ const TABLE: Table = Table {
 
 /// `Conflict` when the volume is gone.
 pub async fn insert(conn: &mut Conn, snapshot: &Snapshot) -> Result<()> {
-    let text = format!("INSERT INTO snapshots ({}) VALUES ({})", TABLE.select, placeholders(1, 12));
+    let text = format!("INSERT INTO snapshots ({}) VALUES ({})", TABLE.select, placeholders(1, 13));
     sql(text)
         .bind(snapshot.id)
         .bind(snapshot.volume_id)
@@ -54,6 +57,7 @@ pub async fn insert(conn: &mut Conn, snapshot: &Snapshot) -> Result<()> {
         .bind(snapshot.size_gb)
         .bind(snapshot.status.as_str())
         .bind(&snapshot.progress)
+        .bind(snapshot.group_snapshot_id)
         .bind(snapshot.created_at)
         .bind(snapshot.updated_at)
         .execute(conn)
@@ -92,6 +96,12 @@ pub async fn origins(conn: &mut Conn, ids: &[SnapshotId]) -> Result<BTreeMap<Sna
         }
     }
     Ok(found)
+}
+
+/// All that a group's snapshot consists of, oldest first.
+pub async fn of_group_snapshot(conn: &mut Conn, whole: GroupSnapshotId) -> Result<Vec<Snapshot>> {
+    let text = format!("SELECT {} FROM snapshots WHERE group_snapshot_id = $1 ORDER BY created_at, id", TABLE.select);
+    sql(text).bind(whole).fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// Each `Some` is written; the inner `None` clears.
@@ -170,6 +180,7 @@ fn from_row(row: &Row) -> Result<Snapshot> {
         size_gb: row.i64("size_gb")?,
         status: row.word(TABLE.name, "status", SnapshotStatus::parse)?,
         progress: row.opt_text("progress")?,
+        group_snapshot_id: row.opt_id("group_snapshot_id")?,
         created_at: row.time("created_at")?,
         updated_at: row.opt_time("updated_at")?,
     })

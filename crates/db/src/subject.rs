@@ -50,6 +50,7 @@ pub(crate) fn to_params(subject: &Subject) -> Result<String> {
         Subject::VolumeCreate { .. }
         | Subject::VolumeRevert { .. }
         | Subject::SnapshotCreate { .. }
+        | Subject::GroupSnapshotCreate { .. }
         | Subject::BackupDelete { .. } => {}
     }
     serde_json::to_string(&params)
@@ -94,6 +95,10 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
             snapshot_id: row.id("snapshot_id")?,
             volume_id: row.id("volume_id")?,
             source: params.source.ok_or_else(|| lacks("source"))?,
+        },
+        JobKind::GroupSnapshotCreate => Subject::GroupSnapshotCreate {
+            group_snapshot_id: row.id("group_snapshot_id")?,
+            group_id: row.id("group_id")?,
         },
         JobKind::BackupCreate => Subject::BackupCreate {
             backup_id: row.id("backup_id")?,

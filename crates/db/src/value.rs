@@ -1,6 +1,6 @@
 //! What a statement's parameter can be, and what turns into one.
 
-use domain::ids::{AttachmentId, GroupTypeId, MessageId, TransferId, WorkerId};
+use domain::ids::{AttachmentId, GroupId, GroupSnapshotId, GroupTypeId, MessageId, TransferId, WorkerId};
 use domain::{BackupId, JobId, SnapshotId, Timestamp, VolumeId};
 
 /// A parameter; its null keeps its type, which PostgreSQL asks for.
@@ -40,6 +40,8 @@ values! {
     BackupId => Text, |id: BackupId| id.to_string();
     AttachmentId => Text, |id: AttachmentId| id.to_string();
     GroupTypeId => Text, |id: GroupTypeId| id.to_string();
+    GroupId => Text, |id: GroupId| id.to_string();
+    GroupSnapshotId => Text, |id: GroupSnapshotId| id.to_string();
     MessageId => Text, |id: MessageId| id.to_string();
     TransferId => Text, |id: TransferId| id.to_string();
     JobId => Text, |id: JobId| id.to_string();

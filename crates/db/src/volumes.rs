@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::ids::GroupId;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
@@ -28,6 +29,7 @@ pub const COLUMNS: &[&str] = &[
     "volume_type_id",
     "snapshot_id",
     "source_volume_id",
+    "group_id",
     "attach_status",
     "migration_status",
     "created_at",
@@ -43,14 +45,14 @@ const TABLE: Table = Table {
     columns: COLUMNS,
     select: "id, project_id, user_id, name, description, size_gb, status, previous_status, attach_status, \
              migration_status, availability_zone, volume_type_id, pool, host, snapshot_id, source_volume_id, \
-             source_backup_id, bootable, multiattach, created_at, updated_at, launched_at",
+             source_backup_id, group_id, bootable, multiattach, created_at, updated_at, launched_at",
     visible: "TRUE",
     job_column: "volume_id",
 };
 
 /// The caller has charged the quota in the same transaction.
 pub async fn insert(conn: &mut Conn, volume: &Volume) -> Result<()> {
-    let text = format!("INSERT INTO volumes ({}) VALUES ({})", TABLE.select, placeholders(1, 22));
+    let text = format!("INSERT INTO volumes ({}) VALUES ({})", TABLE.select, placeholders(1, 23));
     sql(text)
         .bind(volume.id)
         .bind(&volume.project_id)
@@ -69,6 +71,7 @@ pub async fn insert(conn: &mut Conn, volume: &Volume) -> Result<()> {
         .bind(volume.snapshot_id)
         .bind(volume.source_volume_id)
         .bind(volume.source_backup_id)
+        .bind(volume.group_id)
         .bind(volume.bootable)
         .bind(volume.multiattach)
         .bind(volume.created_at)
@@ -92,6 +95,12 @@ pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Volume>> {
 /// How many volumes match, whatever the page.
 pub async fn count(conn: &mut Conn, query: &ListQuery) -> Result<i64> {
     list::count(conn, &TABLE, query).await
+}
+
+/// All of a group, oldest first.
+pub async fn of_group(conn: &mut Conn, group: GroupId) -> Result<Vec<Volume>> {
+    let text = format!("SELECT {} FROM volumes WHERE group_id = $1 ORDER BY created_at, id", TABLE.select);
+    sql(text).bind(group).fetch_all(conn).await?.iter().map(from_row).collect()
 }
 
 /// Each `Some` is written; the inner `None` clears.
@@ -175,6 +184,11 @@ pub async fn set_size(conn: &mut Conn, id: VolumeId, size_gb: i64, now: Timestam
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// Puts the volume into a group, or takes it out of its own.
+pub async fn set_group(conn: &mut Conn, id: VolumeId, group: Option<GroupId>, now: Timestamp) -> Result<()> {
+    TABLE.set(conn, "group_id", id, group, now).await
 }
 
 /// A mark for clients; nothing here acts on it.
@@ -294,6 +308,7 @@ fn from_row(row: &Row) -> Result<Volume> {
         snapshot_id: row.opt_id("snapshot_id")?,
         source_volume_id: row.opt_id("source_volume_id")?,
         source_backup_id: row.opt_id("source_backup_id")?,
+        group_id: row.opt_id("group_id")?,
         bootable: row.bool("bootable")?,
         multiattach: row.bool("multiattach")?,
         created_at: row.time("created_at")?,

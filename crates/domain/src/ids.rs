@@ -57,6 +57,8 @@ typed_uuid! {
     BackupId
     AttachmentId
     GroupTypeId
+    GroupId
+    GroupSnapshotId
     MessageId
     TransferId
     JobId

@@ -10,7 +10,7 @@
 //! ```
 
 use crate::error::{Error, Kind, Result};
-use crate::ids::{BackupId, JobId, SnapshotId, VolumeId, WorkerId};
+use crate::ids::{BackupId, GroupId, GroupSnapshotId, JobId, SnapshotId, VolumeId, WorkerId};
 use crate::time::Timestamp;
 use crate::volume::words;
 
@@ -24,6 +24,7 @@ words! {
         SnapshotCreate = "snapshot_create",
         SnapshotDelete = "snapshot_delete",
         SnapshotManage = "snapshot_manage",
+        GroupSnapshotCreate = "group_snapshot_create",
         BackupCreate = "backup_create",
         BackupRestore = "backup_restore",
         BackupDelete = "backup_delete",
@@ -167,6 +168,11 @@ pub enum Subject {
         volume_id: VolumeId,
         source: String,
     },
+    /// All snapshots of it in one go.
+    GroupSnapshotCreate {
+        group_snapshot_id: GroupSnapshotId,
+        group_id: GroupId,
+    },
     /// `freeze`: the volume is in use, read a point-in-time copy.
     BackupCreate {
         backup_id: BackupId,
@@ -197,6 +203,7 @@ impl Subject {
             Self::SnapshotCreate { .. } => JobKind::SnapshotCreate,
             Self::SnapshotDelete { .. } => JobKind::SnapshotDelete,
             Self::SnapshotManage { .. } => JobKind::SnapshotManage,
+            Self::GroupSnapshotCreate { .. } => JobKind::GroupSnapshotCreate,
             Self::BackupCreate { .. } => JobKind::BackupCreate,
             Self::BackupRestore { .. } => JobKind::BackupRestore,
             Self::BackupDelete { .. } => JobKind::BackupDelete,
@@ -216,7 +223,7 @@ impl Subject {
             | Self::SnapshotManage { volume_id, .. }
             | Self::BackupCreate { volume_id, .. }
             | Self::BackupRestore { volume_id, .. } => Some(*volume_id),
-            Self::BackupDelete { .. } => None,
+            Self::GroupSnapshotCreate { .. } | Self::BackupDelete { .. } => None,
         }
     }
 
@@ -238,6 +245,22 @@ impl Subject {
             Self::BackupCreate { backup_id, .. }
             | Self::BackupRestore { backup_id, .. }
             | Self::BackupDelete { backup_id } => Some(*backup_id),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn group_id(&self) -> Option<GroupId> {
+        match self {
+            Self::GroupSnapshotCreate { group_id, .. } => Some(*group_id),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn group_snapshot_id(&self) -> Option<GroupSnapshotId> {
+        match self {
+            Self::GroupSnapshotCreate { group_snapshot_id, .. } => Some(*group_snapshot_id),
             _ => None,
         }
     }

@@ -5,6 +5,8 @@
 
 pub mod backup;
 pub mod error;
+pub mod group;
+pub mod group_snapshot;
 pub mod group_type;
 pub mod ids;
 pub mod job;

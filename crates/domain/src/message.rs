@@ -233,7 +233,10 @@ pub fn of_failure(subject: &Subject, cause: Cause) -> Option<(About, Action, Det
         Subject::BackupDelete { backup_id } => {
             (About::Backup(*backup_id), Action::BackupDelete, of_backup(Detail::BackupDeleteDriverError))
         }
-        Subject::VolumeDelete { .. } | Subject::VolumeManage { .. } | Subject::VolumeRevert { .. } => return None,
+        Subject::VolumeDelete { .. }
+        | Subject::VolumeManage { .. }
+        | Subject::VolumeRevert { .. }
+        | Subject::GroupSnapshotCreate { .. } => return None,
     })
 }
 

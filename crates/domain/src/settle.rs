@@ -1,6 +1,7 @@
 //! What a job's end means for the rows it was about: one table, applied by one transaction (contract §2.2–2.6).
 
 use crate::backup::BackupStatus;
+use crate::group_snapshot::GroupSnapshotStatus;
 use crate::job::{Ending, Subject};
 use crate::snapshot::SnapshotStatus;
 use crate::volume::VolumeStatus;
@@ -25,6 +26,13 @@ pub enum SnapshotEffect {
     Gone,
 }
 
+/// What happens to the row of a group's snapshot and to the rows of the snapshots that it consists of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupSnapshotEffect {
+    Untouched,
+    Becomes(GroupSnapshotStatus, SnapshotStatus),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BackupEffect {
     Untouched,
@@ -36,6 +44,7 @@ pub enum BackupEffect {
 pub struct Effects {
     pub volume: VolumeEffect,
     pub snapshot: SnapshotEffect,
+    pub group_snapshot: GroupSnapshotEffect,
     pub backup: BackupEffect,
     /// The reason is written to the backup's `fail_reason`.
     pub reason_to_backup: bool,
@@ -44,6 +53,7 @@ pub struct Effects {
 const NOTHING: Effects = Effects {
     volume: VolumeEffect::Untouched,
     snapshot: SnapshotEffect::Untouched,
+    group_snapshot: GroupSnapshotEffect::Untouched,
     backup: BackupEffect::Untouched,
     reason_to_backup: false,
 };
@@ -76,6 +86,13 @@ pub fn settle(subject: &Subject, ending: Ending) -> Effects {
         }
         Subject::SnapshotDelete { .. } if ok => snapshot(SnapshotEffect::Gone),
         Subject::SnapshotDelete { .. } => snapshot(SnapshotEffect::Becomes(SnapshotStatus::ErrorDeleting)),
+        Subject::GroupSnapshotCreate { .. } => {
+            let (whole, parts) = match ok {
+                true => (GroupSnapshotStatus::Available, SnapshotStatus::Available),
+                false => (GroupSnapshotStatus::Error, SnapshotStatus::Error),
+            };
+            Effects { group_snapshot: GroupSnapshotEffect::Becomes(whole, parts), ..NOTHING }
+        }
         Subject::BackupCreate { snapshot_id, .. } => {
             let marker = if ok { VolumeStatus::BackingUp } else { VolumeStatus::ErrorBackingUp };
             let (volume, snapshot) = match snapshot_id {
@@ -83,7 +100,7 @@ pub fn settle(subject: &Subject, ending: Ending) -> Effects {
                 None => (Returns { marker }, SnapshotEffect::Untouched),
             };
             let status = if ok { BackupStatus::Available } else { BackupStatus::Error };
-            Effects { volume, snapshot, backup: BackupEffect::Becomes(status), reason_to_backup: !ok }
+            Effects { volume, snapshot, backup: BackupEffect::Becomes(status), reason_to_backup: !ok, ..NOTHING }
         }
         Subject::BackupRestore { new_volume, .. } => {
             let failed = if *new_volume { VolumeStatus::Error } else { VolumeStatus::ErrorRestoring };

@@ -1,7 +1,7 @@
 //! Snapshots: a volume's content at one instant (contract §1.7).
 
 use crate::error::{Error, Result};
-use crate::ids::{SnapshotId, VolumeId};
+use crate::ids::{GroupSnapshotId, SnapshotId, VolumeId};
 use crate::time::Timestamp;
 use crate::volume::{Volume, VolumeStatus, words};
 
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub status: SnapshotStatus,
     /// How far its making is, as `os-update_snapshot_status` told; otherwise the status says it.
     pub progress: Option<String>,
+    /// The snapshot of a whole group that it is a part of.
+    pub group_snapshot_id: Option<GroupSnapshotId>,
     pub created_at: Timestamp,
     pub updated_at: Option<Timestamp>,
 }
@@ -75,8 +77,14 @@ impl Snapshot {
         Error::invalid(format!("Provided snapshot status {to} not allowed for snapshot with status {}.", self.status))
     }
 
-    pub fn check_delete(&self) -> Result<()> {
+    /// `force` allows any status. One that is a part of a group's snapshot goes with that.
+    pub fn check_delete(&self, force: bool) -> Result<()> {
+        if self.group_snapshot_id.is_some() {
+            let statuses = if force { "" } else { "status must be available or error and " };
+            return Err(Error::invalid(format!("Invalid snapshot: Snapshot {statuses}must not be part of a group.")));
+        }
         match self.status {
+            _ if force => Ok(()),
             SnapshotStatus::Available | SnapshotStatus::Error => Ok(()),
             other => Err(Error::invalid(format!(
                 "Invalid snapshot: Snapshot status must be available or error, but the current status is {other}."

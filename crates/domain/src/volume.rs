@@ -1,7 +1,7 @@
 //! Volumes: the noun, its statuses and what may be done in which of them (contract §1.6, §2.1).
 
 use crate::error::{Error, Result};
-use crate::ids::{AttachmentId, BackupId, SnapshotId, VolumeId};
+use crate::ids::{AttachmentId, BackupId, GroupId, SnapshotId, VolumeId};
 use crate::time::Timestamp;
 
 /// What the keys and values of one resource's metadata may take together, bytes of UTF-8: a backup carries its volume's.
@@ -101,6 +101,7 @@ pub struct Volume {
     pub snapshot_id: Option<SnapshotId>,
     pub source_volume_id: Option<VolumeId>,
     pub source_backup_id: Option<BackupId>,
+    pub group_id: Option<GroupId>,
     pub bootable: bool,
     pub multiattach: bool,
     pub created_at: Timestamp,
@@ -150,13 +151,14 @@ impl Volume {
         Ok(())
     }
 
-    /// May it be deleted, snapshots aside (contract §1.6.4)? `force` allows any status.
+    /// May it be deleted, snapshots aside (contract §1.6.4)? `force` allows any status. One of a group goes with its group.
     pub fn check_delete(&self, has_snapshots: bool, cascade: bool, force: bool) -> Result<()> {
         use VolumeStatus::{Available, Error as Broken, ErrorExtending, ErrorManaging, ErrorRestoring};
         let status_ok =
             force || matches!(self.status, Available | Broken | ErrorRestoring | ErrorExtending | ErrorManaging);
         let attached = self.attach_status == AttachStatus::Attached && !force;
-        if status_ok && !attached && (cascade || !has_snapshots) {
+        let free = !attached && self.group_id.is_none();
+        if status_ok && free && (cascade || !has_snapshots) {
             return Ok(());
         }
         let snapshots = if cascade { "" } else { " have snapshots," };

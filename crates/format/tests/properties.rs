@@ -227,6 +227,7 @@ fn volume(name: Option<String>) -> Volume {
         snapshot_id: None,
         source_volume_id: None,
         source_backup_id: None,
+        group_id: None,
         bootable: false,
         multiattach: false,
         created_at: Timestamp::from_micros(1_795_271_375_733_662),

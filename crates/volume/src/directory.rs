@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use domain::ids::GroupSnapshotId;
 use domain::placement::Backend;
 use domain::{Error, Kind, Result, SnapshotId, VolumeId};
 use rustix::fs::OFlags;
@@ -22,6 +23,7 @@ use crate::copy::{Sharing, copy_volume};
 use crate::device::{Access, FileDevice};
 use crate::failure::failed;
 use crate::files;
+use crate::group::{self, Part};
 use crate::port::{BlockDevice, ExtentKind, Pool, PoolSpace, Stored};
 use crate::stored;
 
@@ -351,6 +353,24 @@ impl Pool for DirectoryPool {
         let ready = files::prepare(&self.path, &name, copy).map_err(|error| failed(&act, error))?;
         may_begin()?;
         ready.replace().map_err(|error| failed(&act, error))
+    }
+
+    fn snapshot_group(
+        &self,
+        whole: GroupSnapshotId,
+        parts: &[(VolumeId, SnapshotId)],
+        one_instant: bool,
+    ) -> Result<()> {
+        let mut sources = Vec::new();
+        for (volume, snapshot) in parts {
+            let device = self.open_file_of_volume(*volume, Access::Read)?;
+            sources.push(Part { volume: *volume, name: snapshot_name(*snapshot), device });
+        }
+        group::snapshot(&self.path, whole, &sources, one_instant, self.sharing)
+    }
+
+    fn forget_group(&self, whole: GroupSnapshotId) -> Result<()> {
+        group::forget(&self.path, whole).map_err(|error| failed(&format!("clear group snapshot {whole}"), error))
     }
 
     fn delete_snapshot(&self, snapshot: SnapshotId) -> Result<()> {

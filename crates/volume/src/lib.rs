@@ -8,6 +8,7 @@ mod device;
 mod directory;
 mod failure;
 mod files;
+mod group;
 mod port;
 mod stored;
 pub mod suite;

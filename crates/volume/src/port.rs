@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::ids::GroupSnapshotId;
 use domain::placement::Backend;
 use domain::{Result, SnapshotId, VolumeId};
 
@@ -83,6 +84,15 @@ pub trait Pool: std::fmt::Debug + Send + Sync {
     /// The volume gets the content of the snapshot, and zeros up to its own size: all of it or, when `may_begin` or anything
     /// else fails before the last step, nothing. `may_begin` is asked once the copy is ready.
     fn revert(&self, volume: VolumeId, snapshot: SnapshotId, may_begin: &dyn Fn() -> Result<()>) -> Result<()>;
+
+    /// Snapshots of several volumes, all of them or none, as close together as the file system allows. With `one_instant`
+    /// they show one: `Unavailable` when a volume was written to while they were taken, `Unsupported` when that cannot be
+    /// seen. Snapshots that an earlier attempt completed are kept.
+    fn snapshot_group(&self, whole: GroupSnapshotId, parts: &[(VolumeId, SnapshotId)], one_instant: bool)
+    -> Result<()>;
+
+    /// Removes what an unfinished attempt at [`Pool::snapshot_group`] left.
+    fn forget_group(&self, whole: GroupSnapshotId) -> Result<()>;
 
     /// Removing what is not there is `Ok`.
     fn delete_snapshot(&self, snapshot: SnapshotId) -> Result<()>;

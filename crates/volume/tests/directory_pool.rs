@@ -313,3 +313,117 @@ fn the_backend_is_named_by_the_pool_unless_it_is_told() {
     let wrong = PoolConfig { vendor_name: " ".into(), ..plain };
     assert_eq!(wrong.check().unwrap_err().0, "vendor_name");
 }
+
+mod groups {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use domain::ids::GroupSnapshotId;
+
+    use super::*;
+
+    fn two_volumes(pool: &DirectoryPool) -> [(VolumeId, SnapshotId); 2] {
+        let parts = [(); 2].map(|()| (VolumeId::random(), SnapshotId::random()));
+        for (volume, _) in parts {
+            pool.create(volume, 8192).unwrap();
+            pool.open_volume(volume).unwrap().write_at(0, b"first").unwrap();
+        }
+        parts
+    }
+
+    fn content(pool: &DirectoryPool, snapshot: SnapshotId) -> [u8; 5] {
+        let mut bytes = [0; 5];
+        pool.open_snapshot(snapshot).unwrap().read_at(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn all_are_taken_once_and_nothing_else_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_at(directory.path(), &[]);
+        let parts = two_volumes(&pool);
+        let whole = GroupSnapshotId::random();
+        fs::create_dir(directory.path().join(format!(".group-{whole}.dead-attempt.tmp"))).unwrap();
+        pool.snapshot_group(whole, &parts, true).unwrap();
+        for (volume, snapshot) in parts {
+            pool.open_volume(volume).unwrap().write_at(0, b"later").unwrap();
+            assert_eq!(&content(&pool, snapshot), b"first");
+        }
+        pool.snapshot_group(whole, &parts, true).unwrap();
+        assert_eq!(&content(&pool, parts[0].1), b"first", "a second attempt finds what the first completed");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4, "two volumes, two snapshots");
+    }
+
+    #[test]
+    fn an_attempt_goes_on_with_a_set_that_was_complete() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_at(directory.path(), &[]);
+        let parts = two_volumes(&pool);
+        let whole = GroupSnapshotId::random();
+        let built = directory.path().join(format!("group-{whole}"));
+        fs::create_dir(&built).unwrap();
+        for (_, snapshot) in parts {
+            fs::write(built.join(format!("snapshot-{snapshot}")), b"older").unwrap();
+        }
+        // The first of them had its name already when the attempt before died.
+        let first = format!("snapshot-{}", parts[0].1);
+        fs::hard_link(built.join(&first), directory.path().join(&first)).unwrap();
+        pool.snapshot_group(whole, &parts, true).unwrap();
+        assert_eq!(parts.map(|(_, snapshot)| content(&pool, snapshot)), [*b"older"; 2]);
+        assert!(!built.exists());
+    }
+
+    #[test]
+    fn none_is_there_when_one_cannot_be_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_at(directory.path(), &[]);
+        let parts = two_volumes(&pool);
+        let missing = [parts[0], (VolumeId::random(), SnapshotId::random())];
+        let whole = GroupSnapshotId::random();
+        assert_eq!(pool.snapshot_group(whole, &missing, false).unwrap_err().kind(), Kind::NotFound);
+        assert!(pool.open_snapshot(parts[0].1).is_err());
+        fs::create_dir(directory.path().join(format!("group-{whole}"))).unwrap();
+        pool.forget_group(whole).unwrap();
+        pool.forget_group(whole).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "the volumes");
+    }
+
+    #[test]
+    fn one_instant_is_refused_while_a_volume_is_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_at(directory.path(), &[]);
+        let parts = two_volumes(&pool);
+        let (end, writing) = (AtomicBool::new(false), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let device = pool.open_volume(parts[1].0).unwrap();
+                while !end.load(Ordering::Relaxed) {
+                    device.write_at(4096, b"again").unwrap();
+                    writing.store(true, Ordering::Relaxed);
+                }
+            });
+            while !writing.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            // The writer may have to wait for a processor, and then all is quiet: a set that was taken goes.
+            while pool.snapshot_group(GroupSnapshotId::random(), &parts, true).is_ok() {
+                parts.iter().for_each(|(_, snapshot)| pool.delete_snapshot(*snapshot).unwrap());
+            }
+            let taken = pool.snapshot_group(GroupSnapshotId::random(), &parts, false);
+            end.store(true, Ordering::Relaxed);
+            taken.unwrap();
+        });
+    }
+
+    #[test]
+    fn one_instant_is_refused_where_nobody_can_tell() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_at(directory.path(), &[]);
+        let parts = two_volumes(&pool);
+        let file = fs::File::options().write(true).open(pool.path(parts[1].0)).unwrap();
+        file.set_modified(file.metadata().unwrap().modified().unwrap() + std::time::Duration::from_secs(3600)).unwrap();
+        let refusal = pool.snapshot_group(GroupSnapshotId::random(), &parts, true).unwrap_err();
+        assert_eq!(refusal.kind(), Kind::Unavailable);
+        assert!(refusal.message().contains(&parts[1].0.to_string()), "{refusal}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "the volumes");
+    }
+}

@@ -76,7 +76,10 @@ pub struct Job {
     /// 1 for the first worker that claims it.
     #[prost(int64, tag = "3")]
     pub attempt: i64,
-    #[prost(oneof = "job::Work", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22")]
+    #[prost(
+        oneof = "job::Work",
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 19"
+    )]
     pub work: ::core::option::Option<job::Work>,
 }
 /// Nested message and enum types in `Job`.
@@ -105,6 +108,8 @@ pub mod job {
         ManageSnapshot(super::ManageSnapshot),
         #[prost(message, tag = "22")]
         RevertVolume(super::RevertVolume),
+        #[prost(message, tag = "19")]
+        CreateGroupSnapshot(super::CreateGroupSnapshot),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -217,6 +222,9 @@ pub struct DeleteSnapshot {
     pub snapshot: ::core::option::Option<Snapshot>,
     #[prost(bool, tag = "2")]
     pub keep_data: bool,
+    /// Of which group's snapshot it is a part: what an unfinished attempt at that left goes too.
+    #[prost(string, optional, tag = "3")]
+    pub group_snapshot_id: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ManageSnapshot {
@@ -229,6 +237,17 @@ pub struct ManageSnapshot {
     /// As in ManageVolume.
     #[prost(bool, tag = "4")]
     pub released: bool,
+}
+/// All of them or none.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateGroupSnapshot {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub snapshots: ::prost::alloc::vec::Vec<CreateSnapshot>,
+    /// They must show one instant: fail when a volume was written to meanwhile.
+    #[prost(bool, tag = "3")]
+    pub one_instant: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateBackup {

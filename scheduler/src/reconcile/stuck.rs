@@ -1,13 +1,17 @@
-//! Volumes, snapshots and backups that wait for a job that does not exist (any more): they get the status that a failed job
+//! Volumes, snapshots, backups and groups that wait for a job that does not exist (any more): they get the status that a failed job
 //! would have given them. No way of a job leads here; it is for rows that were changed by hand, or restored from a dump.
 
-use db::{Conn, backups, jobs, snapshots, volumes};
+use db::{Conn, backups, group_snapshots, groups, jobs, quotas, snapshots, volumes};
 use domain::backup::BackupStatus;
+use domain::group::GroupStatus;
+use domain::group_snapshot::GroupSnapshotStatus;
+use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use domain::{Result, Timestamp};
 
 use crate::core::Core;
+use crate::settle;
 
 /// Untouched for so long: no request is in the middle of it.
 const STUCK_SECS: i64 = 60;
@@ -42,6 +46,9 @@ pub(super) async fn reconcile(core: &Core, now: Timestamp) -> Result<()> {
     reset_backups(&mut tx, before, now).await?;
     reset_snapshots(&mut tx, before, now).await?;
     reset_volumes(&mut tx, before, now).await?;
+    // Groups follow what they hold, which is settled now.
+    reset_group_snapshots(&mut tx, before, now).await?;
+    reset_groups(&mut tx, before, now).await?;
     tx.commit().await
 }
 
@@ -62,7 +69,7 @@ async fn reset_snapshots(conn: &mut Conn, before: Timestamp, now: Timestamp) -> 
     for snapshot in snapshots::stuck(conn, &statuses, before, ROWS_AT_ONCE).await? {
         let found = SNAPSHOTS.into_iter().find(|(stuck, _)| *stuck == snapshot.status);
         let Some((from, to)) = found else { continue };
-        if goes_with_volume(conn, &snapshot).await? {
+        if goes_with_volume(conn, &snapshot).await? || comes_with_group(conn, &snapshot).await? {
             continue;
         }
         if snapshots::change_status(conn, snapshot.id, &[from], to, now).await? {
@@ -78,6 +85,44 @@ async fn goes_with_volume(conn: &mut Conn, snapshot: &Snapshot) -> Result<bool> 
         return Ok(false);
     }
     Ok(jobs::unfinished_about(conn, &snapshot.volume_id.to_string()).await?.is_some())
+}
+
+/// Nor have the parts of a group's snapshot that is being taken.
+async fn comes_with_group(conn: &mut Conn, snapshot: &Snapshot) -> Result<bool> {
+    match snapshot.group_snapshot_id {
+        Some(whole) if snapshot.status == SnapshotStatus::Creating => {
+            Ok(jobs::unfinished_about(conn, &whole.to_string()).await?.is_some())
+        }
+        _ => Ok(false),
+    }
+}
+
+async fn reset_group_snapshots(conn: &mut Conn, before: Timestamp, now: Timestamp) -> Result<()> {
+    use GroupSnapshotStatus::{Creating, Deleting, Error};
+    for whole in group_snapshots::stuck(conn, &[Creating, Deleting], before, ROWS_AT_ONCE).await? {
+        quotas::record(conn, &whole.project_id, &Holding::none()).await?;
+        group_snapshots::hold(conn, whole.id).await?;
+        let changed = match whole.status {
+            Creating => group_snapshots::change_status(conn, whole.id, &[Creating], Error, now).await?,
+            _ => settle::group_snapshot::follow(conn, whole.id, now).await?,
+        };
+        if changed {
+            tracing::error!(group_snapshot_id = %whole.id, from = %whole.status, "group snapshot without a job was reset");
+        }
+    }
+    Ok(())
+}
+
+async fn reset_groups(conn: &mut Conn, before: Timestamp, now: Timestamp) -> Result<()> {
+    let statuses = [GroupStatus::Creating, GroupStatus::Deleting];
+    for group in groups::stuck(conn, &statuses, before, ROWS_AT_ONCE).await? {
+        quotas::record(conn, &group.project_id, &Holding::none()).await?;
+        groups::hold(conn, group.id).await?;
+        if settle::group::follow(conn, group.id, now).await? {
+            tracing::error!(group_id = %group.id, from = %group.status, "group that nothing works on was reset");
+        }
+    }
+    Ok(())
 }
 
 async fn reset_volumes(conn: &mut Conn, before: Timestamp, now: Timestamp) -> Result<()> {

@@ -7,25 +7,26 @@ use domain::settle::SnapshotEffect;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
-use super::{End, found};
+use super::{End, found, group_snapshot};
 
 pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: SnapshotEffect) -> Result<()> {
     let Some(id) = end.job.subject.snapshot_id() else { return Ok(()) };
+    if effect == SnapshotEffect::Untouched {
+        return Ok(());
+    }
+    let Some(row) = found(snapshots::get(conn, &Scope::All, &id.to_string()).await)? else { return Ok(()) };
+    group_snapshot::lock(conn, &row).await?;
     match effect {
-        SnapshotEffect::Untouched => Ok(()),
+        SnapshotEffect::Untouched => {}
         SnapshotEffect::Becomes(to) => {
             snapshots::change_status(conn, id, transient(end.job.kind), to, end.now).await?;
             if end.job.kind == JobKind::SnapshotManage && end.succeeded() {
-                managed(conn, end, id).await
-            } else {
-                Ok(())
+                managed(conn, end, id).await?;
             }
         }
-        SnapshotEffect::Gone => match found(snapshots::get(conn, &Scope::All, &id.to_string()).await)? {
-            Some(snapshot) => gone(conn, &snapshot, end.now).await,
-            None => Ok(()),
-        },
+        SnapshotEffect::Gone => gone(conn, &row, end.now).await?,
     }
+    group_snapshot::follow_part(conn, &row, end.now).await
 }
 
 /// The statuses in which a snapshot waits for a job of this kind.

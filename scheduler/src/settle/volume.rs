@@ -7,7 +7,7 @@ use domain::quota::Holding;
 use domain::settle::VolumeEffect;
 use domain::volume::{Volume, VolumeStatus};
 
-use super::{End, found, snapshot};
+use super::{End, found, group, snapshot};
 
 pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: VolumeEffect) -> Result<()> {
     let Some(id) = end.job.subject.volume_id() else { return Ok(()) };
@@ -16,13 +16,15 @@ pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: VolumeEffect) 
         _ => found(volumes::get(conn, &Scope::All, &id.to_string()).await)?,
     };
     let Some(volume) = row else { return forgone(conn, end).await };
+    group::lock(conn, &volume).await?;
     match effect {
-        VolumeEffect::Untouched => Ok(()),
-        VolumeEffect::Becomes(status) => becomes(conn, end, &volume, status).await,
-        VolumeEffect::Returns { .. } if jobs::volume_superseded(conn, end.job).await? => Ok(()),
-        VolumeEffect::Returns { marker } => volumes::return_from_backup(conn, id, marker, end.now).await.map(drop),
-        VolumeEffect::Gone => gone(conn, end, &volume).await,
+        VolumeEffect::Untouched => {}
+        VolumeEffect::Becomes(status) => becomes(conn, end, &volume, status).await?,
+        VolumeEffect::Returns { .. } if jobs::volume_superseded(conn, end.job).await? => {}
+        VolumeEffect::Returns { marker } => drop(volumes::return_from_backup(conn, id, marker, end.now).await?),
+        VolumeEffect::Gone => gone(conn, end, &volume).await?,
     }
+    group::follow_volume(conn, &volume, end.now).await
 }
 
 /// The volume went while the job ran; only what the job itself was charged is left to give back.

@@ -38,6 +38,7 @@ pub(crate) fn volume(status: VolumeStatus) -> Volume {
         snapshot_id: None,
         source_volume_id: None,
         source_backup_id: None,
+        group_id: None,
         bootable: false,
         multiattach: false,
         created_at: Timestamp::now(),
@@ -58,6 +59,7 @@ pub(crate) fn snapshot(of: &Volume, status: SnapshotStatus) -> Snapshot {
         size_gb: of.size_gb,
         status,
         progress: None,
+        group_snapshot_id: None,
         created_at: Timestamp::now(),
         updated_at: None,
     }

@@ -140,6 +140,7 @@ pub(crate) fn volume(secs: i64) -> Volume {
         snapshot_id: None,
         source_volume_id: None,
         source_backup_id: None,
+        group_id: None,
         bootable: false,
         multiattach: false,
         created_at: at(secs),
@@ -160,6 +161,7 @@ pub(crate) fn snapshot(volume: VolumeId, secs: i64) -> Snapshot {
         size_gb: 1,
         status: SnapshotStatus::Available,
         progress: None,
+        group_snapshot_id: None,
         created_at: at(secs),
         updated_at: None,
     }

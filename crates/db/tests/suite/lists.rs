@@ -34,6 +34,7 @@ fn key(volume: &Volume, column: &str) -> Key {
         "volume_type_id" => Key::Text(volume.volume_type_id.clone()),
         "snapshot_id" => text(&volume.snapshot_id.map(|id| id.to_string())),
         "source_volume_id" => text(&volume.source_volume_id.map(|id| id.to_string())),
+        "group_id" => text(&volume.group_id.map(|id| id.to_string())),
         "attach_status" => Key::Text(volume.attach_status.to_string()),
         "migration_status" => text(&volume.migration_status),
         "created_at" => Key::Number(volume.created_at.micros()),
