@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use axum::body::Body;
-use http::Request;
-use serde_json::Value;
+use http::{Method, Request};
+use serde_json::{Value, json};
 
 use crate::world::{Reply, World};
 
@@ -51,5 +51,32 @@ async fn the_page_asks_nobody_else() {
     assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
     for word in ["http:", "https:", "//cdn", "src=", "<link", "@import", "innerHTML"] {
         assert!(!reply.text.contains(word), "{word}");
+    }
+}
+
+/// An operation of a newer microversion is not there before it, and one that names none always is.
+#[tokio::test]
+async fn operations_come_with_the_microversion_they_name() {
+    const ABSENT: &str = "The resource could not be found.";
+    let world = World::new().await;
+    let document = open(&world, "/openapi.json").await.expect(200);
+    let versioned = operations(&document).into_iter().filter(|(.., described)| !described["security"].is_null());
+    for (method, path, described) in versioned {
+        let method: Method = method.to_uppercase().parse().expect("a method");
+        // A name of an extension that there is; others are not found in the same words.
+        let id = if path.contains("extensions") { "backups" } else { "none" };
+        let path = path.trim_start_matches("/v3").replace("{id}", id).replace("{key}", "k").replace("{verb}", "enable");
+        let since = described["x-openstack"]["min-ver"].as_str();
+        let minor = since.map_or(0, |since| since.trim_start_matches("3.").parse::<u32>().expect("a number"));
+        let ask = async |minor: u32| {
+            let version = format!("3.{minor}");
+            world.admin().at(&version).with_body(method.clone(), &path, json!({})).await
+        };
+        let there = ask(minor).await;
+        let absent = there.code() == 404 && there.text.contains(ABSENT);
+        assert!(!absent, "{method} {path} came later than with 3.{minor}");
+        if minor > 0 {
+            ask(minor - 1).await.refused(404, ABSENT);
+        }
     }
 }

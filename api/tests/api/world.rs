@@ -150,7 +150,8 @@ impl World {
         static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
         let read =
             || async { self.answer(Request::get("/openapi.json").body(Body::empty()).expect("a request")).await };
-        truth::hold(DOCUMENT.get_or_init(|| async { read().await.json() }).await, &sent, &reply);
+        let document = DOCUMENT.get_or_init(|| async { read().await.json() }).await;
+        truth::hold(document, &sent, &reply).unwrap_or_else(|problem| panic!("{problem}"));
         reply
     }
 
