@@ -70,7 +70,12 @@ async fn operations_come_with_the_microversion_they_name() {
         let minor = since.map_or(0, |since| since.trim_start_matches("3.").parse::<u32>().expect("a number"));
         let ask = async |minor: u32| {
             let version = format!("3.{minor}");
-            world.admin().at(&version).with_body(method.clone(), &path, json!({})).await
+            let client = world.admin().at(&version);
+            if described["requestBody"].is_null() {
+                let request = client.request(method.clone(), &path).body(Body::empty()).expect("a request");
+                return world.send(request).await;
+            }
+            client.with_body(method.clone(), &path, json!({})).await
         };
         let there = ask(minor).await;
         let absent = there.code() == 404 && there.text.contains(ABSENT);
