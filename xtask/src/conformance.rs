@@ -69,7 +69,7 @@ pub(crate) async fn against(
     }
     fs::create_dir_all(&folder)?;
     let stack = steps.run("start services", Stack::start(servers, &folder)).await?;
-    let ground = Ground { servers, programs, folder: &folder };
+    let ground = Ground { servers, programs, folder: &folder, api_port: stack.api_port() };
     let mut rows = Vec::new();
     for suite in Suite::ALL.iter().filter(|suite| options.suites.is_empty() || options.suites.contains(suite)) {
         rows.extend(steps.run(suite.name(), ground.run(*suite, options.regex.as_deref())).await?);

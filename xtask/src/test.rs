@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::servers::{Servers, packages};
 use crate::step::{Steps, cargo, command};
-use crate::{codegen, tidy, venv, workspace};
+use crate::{codegen, conformance, tidy, venv, workspace};
 
 /// Everything, against real servers.
 pub(crate) async fn full() -> anyhow::Result<()> {
@@ -41,6 +41,9 @@ pub(crate) async fn servers_only() -> anyhow::Result<()> {
     std::future::pending().await
 }
 
+/// Whether `cargo xtask test` runs OpenStack's suites too.
+const WITH_CONFORMANCE: bool = false;
+
 async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
     static_checks(steps).await?;
     steps.run("find cargo-nextest", ensure_nextest()).await?;
@@ -50,7 +53,11 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
     let servers = steps.run("start servers", Servers::start()).await?;
     let mut tests = nextest("full");
     tests.envs(servers.variables()).envs(environments.variables()?);
-    let outcome = steps.run("tests", command(tests)).await;
+    let mut outcome = steps.run("tests", command(tests)).await;
+    if WITH_CONFORMANCE {
+        // What the tests found is reported after the table.
+        outcome = on_servers(steps, &servers).await.and(outcome);
+    }
     let stop = async {
         drop(servers);
         Ok(())
@@ -61,6 +68,12 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
         steps.run("doctests", command(cargo(&["test", "--workspace", "--doc", "--quiet"]))).await?;
     }
     Ok(())
+}
+
+/// Every suite, on the servers that the tests used.
+async fn on_servers(steps: &mut Steps, servers: &Servers) -> anyhow::Result<()> {
+    let programs = steps.run("conformance's Python environment", conformance::environment()).await?;
+    conformance::against(steps, servers, &programs, &conformance::Options::default()).await
 }
 
 async fn static_checks(steps: &mut Steps) -> anyhow::Result<()> {

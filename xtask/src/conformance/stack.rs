@@ -148,7 +148,7 @@ impl Files<'_> {
         format!(
             "[api]\nlisten = '127.0.0.1:{port}'\nauth_strategy = 'keystone'\n\
              [keystone_authtoken]\nauth_url = '{keystone}'\nwww_authenticate_uri = '{keystone}'\n\
-             username = 'cinder'\npassword = '{SERVICE_PASSWORD}'\nproject_name = 'service'\n\
+             username = 'cinder'\npassword = '{SERVICE_PASSWORD}'\nproject_name = 'service'\nrequest_timeout_secs = 60\n\
              [quota]\nquota_volumes = -1\nquota_gigabytes = -1\nquota_snapshots = -1\nquota_backups = -1\n\
              quota_backup_gigabytes = -1\n{database}{shared}",
             port = self.api_port,

@@ -26,6 +26,8 @@ pub(crate) struct Stestr<'a> {
     pub(crate) folder: PathBuf,
     /// Where tests are looked for, below the environment's packages.
     pub(crate) package: &'static str,
+    /// Where its modules are imported from; unset: the environment's packages.
+    pub(crate) top: Option<PathBuf>,
     /// Tests at once.
     pub(crate) concurrency: usize,
     pub(crate) environment: Vec<(&'static str, String)>,
@@ -72,8 +74,11 @@ impl Stestr<'_> {
     /// Tests of a class stay together: its set-up is the expensive part.
     fn stestr(&self, verb: &str) -> Command {
         let mut command = self.prepared(&self.programs.join("stestr"));
-        let packages = self.packages();
-        command.arg("--test-path").arg(packages.join(self.package)).arg("--top-dir").arg(packages);
+        let (tests, top) = match &self.top {
+            Some(top) => (top.clone(), top.clone()),
+            None => (self.packages().join(self.package), self.packages()),
+        };
+        command.arg("--test-path").arg(tests).arg("--top-dir").arg(top);
         command.args(["--group_regex", r"([^\.]*\.)*"]).arg(verb);
         command
     }

@@ -14,6 +14,7 @@ use super::stack::BACKENDS;
 use super::stestr::Stestr;
 use crate::servers::Servers;
 use crate::servers::identity::ADMIN_PASSWORD;
+use crate::workspace;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
 pub(crate) enum Suite {
@@ -25,10 +26,13 @@ pub(crate) enum Suite {
     Openstackclient,
     /// Requests made from the API's own description.
     Schemathesis,
+    /// Our own: each sub-command of the clients, real bytes, readers and tokens.
+    Walk,
 }
 
 impl Suite {
-    pub(crate) const ALL: &[Self] = &[Self::Tempest, Self::Openstacksdk, Self::Openstackclient, Self::Schemathesis];
+    pub(crate) const ALL: &[Self] =
+        &[Self::Tempest, Self::Openstacksdk, Self::Openstackclient, Self::Walk, Self::Schemathesis];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -36,6 +40,7 @@ impl Suite {
             Self::Openstacksdk => "openstacksdk",
             Self::Openstackclient => "openstackclient",
             Self::Schemathesis => "schemathesis",
+            Self::Walk => "walk",
         }
     }
 
@@ -44,13 +49,14 @@ impl Suite {
         matches!(self, Self::Schemathesis)
     }
 
-    /// Where its tests are, below the environment's packages; nowhere when it makes them.
+    /// Where its tests are, below the environment's packages or, ours, below tests/conformance; nowhere when it makes them.
     const fn package(self) -> &'static str {
         match self {
             Self::Tempest => "tempest/test_discover",
             Self::Openstacksdk => "openstack/tests/functional/block_storage/v3",
             Self::Openstackclient => "openstackclient/tests/functional/volume/v3",
             Self::Schemathesis => "",
+            Self::Walk => "walk",
         }
     }
 
@@ -58,7 +64,7 @@ impl Suite {
     const fn scope(self) -> Option<&'static str> {
         match self {
             Self::Tempest => Some(r"^(tempest\.api\.volume|cinder_tempest_plugin\.(api|rbac))\."),
-            Self::Openstacksdk | Self::Openstackclient | Self::Schemathesis => None,
+            Self::Openstacksdk | Self::Openstackclient | Self::Walk | Self::Schemathesis => None,
         }
     }
 
@@ -69,6 +75,7 @@ impl Suite {
             Self::Openstacksdk => &["openstack.tests"],
             Self::Openstackclient => &["openstackclient.tests"],
             Self::Schemathesis => &[],
+            Self::Walk => &["test_cinder", "test_openstack", "test_flows"],
         }
     }
 }
@@ -80,6 +87,7 @@ pub(crate) struct Ground<'a> {
     /// The Python environment's folder of programs.
     pub(crate) programs: &'a Path,
     pub(crate) folder: &'a Path,
+    pub(crate) api_port: u16,
 }
 
 impl Ground<'_> {
@@ -91,13 +99,14 @@ impl Ground<'_> {
             return if wanted { schemathesis::run(self.programs, self.folder, None).await } else { Ok(Vec::new()) };
         }
         let started = Instant::now();
-        let lists = Lists::read(suite.name())?;
+        // Ours are all required.
+        let lists = if suite == Suite::Walk { None } else { Some(Lists::read(suite.name())?) };
         let stestr = self.prepare(suite)?;
         let ids = stestr.list(regex.or(suite.scope()))?;
-        if regex.is_none() {
+        if let Some(lists) = lists.as_ref().filter(|_| regex.is_none()) {
             lists.check_complete(&ids)?;
         }
-        let ids = lists.choose(&ids);
+        let ids = lists.as_ref().map_or(ids.clone(), |lists| lists.choose(&ids));
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -109,7 +118,8 @@ impl Ground<'_> {
             if own.is_empty() {
                 continue;
             }
-            let left_out = if regex.is_none() { lists.left_out(prefix) } else { Default::default() };
+            let left_out = lists.as_ref().filter(|_| regex.is_none()).map(|lists| lists.left_out(prefix));
+            let left_out = left_out.unwrap_or_default();
             rows.push(Row { suite: (*prefix).to_owned(), tests: own, left_out, took });
         }
         Ok(rows)
@@ -128,8 +138,25 @@ impl Ground<'_> {
                 (3, limits.map(|(name, value)| (name, value.to_owned())).to_vec())
             }
             Suite::Openstackclient | Suite::Schemathesis => (3, Vec::new()),
+            Suite::Walk => (3, self.walk()),
         };
-        Ok(Stestr { programs: self.programs, folder, package: suite.package(), concurrency, environment })
+        let top = match suite {
+            Suite::Walk => Some(workspace::root().join("tests/conformance/walk")),
+            _ => None,
+        };
+        Ok(Stestr { programs: self.programs, folder, package: suite.package(), top, concurrency, environment })
+    }
+
+    /// What tests/conformance/walk/ground.py reads.
+    fn walk(&self) -> Vec<(&'static str, String)> {
+        let pools = BACKENDS.map(|name| self.folder.join(name).display().to_string());
+        vec![
+            ("WALK_KEYSTONE", format!("http://127.0.0.1:{}/v3", self.servers.ports().keystone)),
+            ("WALK_API", format!("http://127.0.0.1:{}/v3", self.api_port)),
+            ("WALK_POOLS", pools.join(":")),
+            ("WALK_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+        ]
     }
 
     /// Writes Tempest's configuration and answers how it is found.
