@@ -57,7 +57,7 @@ class Openstack(ground.Walk):
         self.holds(listed[1], Name=backups[0]["name"], Status="available", Size=1)
         long = self.read("volume", "backup", "list", "--long", "--name", backups[0]["name"], "--status", "available")
         self.assertEqual(len(long), 1, long)
-        self.holds(long[0], ID=backups[0]["id"], Volume=volume["name"], Container="volumebackups")
+        self.holds(long[0], ID=backups[0]["id"], Volume=volume["id"], Container="volumebackups")
         page = self.read("volume", "backup", "list", "--volume", volume["id"], "--limit", "1")
         self.assertIn([row["ID"] for row in page], [[backups[1]["id"]], [backups[1]["id"], backups[0]["id"]]])
         everybodys = self.read("volume", "backup", "list", "--all-projects", "--volume", volume["id"], who=ADMIN)
@@ -71,8 +71,8 @@ class Openstack(ground.Walk):
         self.holds(shown, name=name, description="said", metadata={"a": "b"})
         self.openstack("volume", "backup", "set", backup["id"], "--state", "error", who=ADMIN)
         self.holds(self.read("volume", "backup", "show", name), status="error")
-        self.openstack("volume", "backup", "set", name, "--state", "available", who=ADMIN)
-        said = self.refused("volume", "backup", "set", name, "--state", "error")
+        self.openstack("volume", "backup", "set", backup["id"], "--state", "available", who=ADMIN)
+        said = self.refused("volume", "backup", "set", backup["id"], "--state", "error")
         self.assertIn("volume_extension:backup_admin_actions:reset_status", said)
 
     def test_backup_restore(self):
