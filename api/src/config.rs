@@ -63,6 +63,8 @@ pub struct Config {
     pub default_group_type: Option<String>,
     /// Cinder's `resource_filters.json`: by what those who are no administrators may filter lists.
     pub resource_query_filters_file: Option<PathBuf>,
+    /// A compute service attaches the volumes: what its servers use, it alone detaches.
+    pub compute_detaches: bool,
     /// What a project id in a path may look like.
     pub project_id_regex: String,
     /// A service that was silent for longer is `down`.
@@ -93,6 +95,7 @@ impl Default for Config {
             default_volume_type: db::types::DEFAULT_NAME.to_owned(),
             default_group_type: None,
             resource_query_filters_file: None,
+            compute_detaches: false,
             project_id_regex: r"[0-9a-f\-]+".to_owned(),
             service_down_time_secs: 60,
             keystone_authtoken: KeystoneConfig::default(),

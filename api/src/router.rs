@@ -12,9 +12,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    backups, capabilities, clusters, default_types, extensions, group_types, hosts, jobs, limits, messages, metadata,
-    pools, qos_specs, quota_classes, quotas, resource_filters, services, snapshots, types, versions, volumes, workers,
-    zones,
+    attachments, backups, capabilities, clusters, default_types, extensions, group_types, hosts, jobs, limits,
+    messages, metadata, pools, qos_specs, quota_classes, quotas, resource_filters, services, snapshots, transfers,
+    types, versions, volumes, workers, zones,
 };
 use crate::microversion;
 use crate::openapi::answers::{self, BACKUP, SNAPSHOT, VOLUME};
@@ -49,7 +49,7 @@ pub(crate) fn described() -> [Routes; 3] {
     let discovery = Routes::new("", Needs::Version)
         .get("/", versions::list, status(300, "Lists the versions of the API").gives_whole(answers::VERSIONS))
         .get("/v3/", versions::show, ok("Shows version 3").gives_whole(answers::VERSIONS));
-    let nouns = [backups, volumes, snapshots, types, qos_specs, operation];
+    let nouns = [backups, volumes, attachments, snapshots, transfers, types, qos_specs, operation];
     let versioned = nouns.into_iter().fold(Routes::new("/v3", Needs::Token), |routes, noun| noun(routes));
     [open, discovery, versioned]
 }
@@ -97,6 +97,18 @@ fn volumes(routes: Routes) -> Routes {
 }
 
 #[rustfmt::skip]
+fn attachments(routes: Routes) -> Routes {
+    routes
+        .get("/attachments", attachments::list, ok("Lists attachments").since(microversion::ATTACHMENTS).lists(&paging::ATTACHMENTS).of(answers::ATTACHMENT_SUMMARY))
+        .post("/attachments", attachments::create, ok("Reserves a volume, and connects to it if it is known who will").since(microversion::ATTACHMENTS).takes(&attachments::create::BODY).gives("attachment", answers::ATTACHMENT))
+        .get("/attachments/detail", attachments::detail, ok("Lists attachments with all that is known of them").since(microversion::ATTACHMENTS).lists(&paging::ATTACHMENTS).of(answers::ATTACHMENT))
+        .get("/attachments/{id}", attachments::show, ok("Shows an attachment").since(microversion::ATTACHMENTS).gives("attachment", answers::ATTACHMENT))
+        .put("/attachments/{id}", attachments::update, ok("Connects to a reserved volume").since(microversion::ATTACHMENTS).takes(&attachments::update::BODY).gives("attachment", answers::ATTACHMENT))
+        .delete("/attachments/{id}", attachments::delete, ok("Detaches a volume").since(microversion::ATTACHMENTS).gives_list("attachments", answers::ATTACHMENT_SUMMARY))
+        .post("/attachments/{id}/action", attachments::action, status(204, "Says that the volume is in use now").since(microversion::ATTACHMENT_COMPLETE).does(attachments::action::ACTIONS))
+}
+
+#[rustfmt::skip]
 fn snapshots(routes: Routes) -> Routes {
     routes
         .get("/snapshots", snapshots::list, ok("Lists snapshots").lists(&paging::SNAPSHOTS).of(SNAPSHOT))
@@ -118,6 +130,34 @@ fn snapshots(routes: Routes) -> Routes {
         .get("/manageable_snapshots", snapshots::manageable_newer, ok("Lists what could be adopted as a snapshot").since(microversion::MANAGEABLE).reads(MANAGEABLE).gives_list("manageable-snapshots", answers::MANAGEABLE_SNAPSHOT_SUMMARY))
         .post("/manageable_snapshots", snapshots::manage_newer, accepted("Adopts a file as a snapshot").since(microversion::MANAGEABLE).takes(&snapshots::manage::BODY).gives("snapshot", SNAPSHOT))
         .get("/manageable_snapshots/detail", snapshots::manageable_detail_newer, ok("Lists what could be adopted as a snapshot, and why not").since(microversion::MANAGEABLE).reads(MANAGEABLE).gives_list("manageable-snapshots", answers::MANAGEABLE_SNAPSHOT))
+}
+
+/// Twice, as clients know them by either name.
+fn transfers(routes: Routes) -> Routes {
+    let older = transfers_under(
+        routes,
+        [
+            "/os-volume-transfer",
+            "/os-volume-transfer/detail",
+            "/os-volume-transfer/{id}",
+            "/os-volume-transfer/{id}/accept",
+        ],
+    );
+    transfers_under(
+        older,
+        ["/volume-transfers", "/volume-transfers/detail", "/volume-transfers/{id}", "/volume-transfers/{id}/accept"],
+    )
+}
+
+#[rustfmt::skip]
+fn transfers_under(routes: Routes, [all, detail, one, accept]: [&'static str; 4]) -> Routes {
+    routes
+        .get(all, transfers::list, ok("Lists transfers").lists(&paging::TRANSFERS).of(answers::TRANSFER_SUMMARY))
+        .post(all, transfers::create, accepted("Offers a volume to another project").takes(&transfers::create::BODY).gives("transfer", answers::NEW_TRANSFER))
+        .get(detail, transfers::detail, ok("Lists transfers with all that is known of them").lists(&paging::TRANSFERS).of(answers::TRANSFER))
+        .get(one, transfers::show, ok("Shows a transfer").gives("transfer", answers::TRANSFER))
+        .delete(one, transfers::delete, accepted("Takes the offer back"))
+        .post(accept, transfers::accept, accepted("Takes the volume into the caller's project").takes(&transfers::accept::BODY).gives("transfer", answers::TRANSFER_SUMMARY))
 }
 
 #[rustfmt::skip]

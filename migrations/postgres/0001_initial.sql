@@ -172,17 +172,51 @@ CREATE INDEX volumes_by_group ON volumes (group_id);
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 
+-- Of a volume's metadata what only the service and its administrators set.
+CREATE TABLE volume_admin_metadata (
+    volume_id TEXT COLLATE "C" NOT NULL REFERENCES volumes (id) ON DELETE CASCADE,
+    key TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (volume_id, key)
+);
+
 CREATE TABLE attachments (
     id TEXT COLLATE "C" PRIMARY KEY,
     volume_id TEXT COLLATE "C" NOT NULL REFERENCES volumes (id) ON DELETE CASCADE,
+    -- The volume's.
+    project_id TEXT COLLATE "C" NOT NULL,
     instance_id TEXT COLLATE "C",
     attached_host TEXT COLLATE "C",
     mountpoint TEXT COLLATE "C",
     attach_mode TEXT COLLATE "C" NOT NULL,
     attach_status TEXT COLLATE "C" NOT NULL,
-    attached_at BIGINT
+    attached_at BIGINT,
+    -- JSON: who connects, and how to.
+    connector TEXT COLLATE "C",
+    connection_info TEXT COLLATE "C",
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
 );
+CREATE INDEX attachments_by_project ON attachments (project_id, created_at, id);
+CREATE INDEX attachments_by_age ON attachments (created_at, id);
+CREATE INDEX attachments_by_instance ON attachments (instance_id);
 CREATE INDEX attachments_by_volume ON attachments (volume_id);
+
+-- A volume that its project offers to whoever knows the key, of which only the salted hash is here.
+CREATE TABLE transfers (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    volume_id TEXT COLLATE "C" NOT NULL REFERENCES volumes (id) ON DELETE CASCADE,
+    -- The volume's, until somebody accepts.
+    project_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C",
+    no_snapshots BOOLEAN NOT NULL,
+    salt TEXT COLLATE "C" NOT NULL,
+    key_hash TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX transfers_by_volume ON transfers (volume_id);
+CREATE INDEX transfers_by_project ON transfers (project_id, created_at, id);
+CREATE INDEX transfers_by_age ON transfers (created_at, id);
 
 -- A volume cannot go while it has snapshots: they count against a quota that nobody would give back.
 CREATE TABLE snapshots (

@@ -168,17 +168,51 @@ CREATE INDEX volumes_by_group ON volumes (group_id);
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 
+-- Of a volume's metadata what only the service and its administrators set.
+CREATE TABLE volume_admin_metadata (
+    volume_id TEXT NOT NULL REFERENCES volumes (id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (volume_id, key)
+);
+
 CREATE TABLE attachments (
     id TEXT PRIMARY KEY,
     volume_id TEXT NOT NULL REFERENCES volumes (id) ON DELETE CASCADE,
+    -- The volume's.
+    project_id TEXT NOT NULL,
     instance_id TEXT,
     attached_host TEXT,
     mountpoint TEXT,
     attach_mode TEXT NOT NULL,
     attach_status TEXT NOT NULL,
-    attached_at BIGINT
+    attached_at BIGINT,
+    -- JSON: who connects, and how to.
+    connector TEXT,
+    connection_info TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT
 );
+CREATE INDEX attachments_by_project ON attachments (project_id, created_at, id);
+CREATE INDEX attachments_by_age ON attachments (created_at, id);
+CREATE INDEX attachments_by_instance ON attachments (instance_id);
 CREATE INDEX attachments_by_volume ON attachments (volume_id);
+
+-- A volume that its project offers to whoever knows the key, of which only the salted hash is here.
+CREATE TABLE transfers (
+    id TEXT PRIMARY KEY,
+    volume_id TEXT NOT NULL REFERENCES volumes (id) ON DELETE CASCADE,
+    -- The volume's, until somebody accepts.
+    project_id TEXT NOT NULL,
+    name TEXT,
+    no_snapshots BOOLEAN NOT NULL,
+    salt TEXT NOT NULL,
+    key_hash TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX transfers_by_volume ON transfers (volume_id);
+CREATE INDEX transfers_by_project ON transfers (project_id, created_at, id);
+CREATE INDEX transfers_by_age ON transfers (created_at, id);
 
 -- A volume cannot go while it has snapshots: they count against a quota that nobody would give back.
 CREATE TABLE snapshots (

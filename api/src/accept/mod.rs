@@ -5,8 +5,10 @@
 //!
 //! Locks are taken in one order, so that two transactions never wait for each other: the project's quota first, then rows.
 
+pub(crate) mod attaching;
 pub(crate) mod attachments;
 pub(crate) mod backups;
+pub(crate) mod connector;
 pub(crate) mod encryptions;
 pub(crate) mod group_types;
 pub(crate) mod kinds;
@@ -18,6 +20,7 @@ pub(crate) mod quotas;
 pub(crate) mod restores;
 pub(crate) mod services;
 pub(crate) mod snapshots;
+pub(crate) mod transfers;
 pub(crate) mod types;
 pub(crate) mod volumes;
 

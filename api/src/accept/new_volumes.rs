@@ -190,7 +190,7 @@ enum Source {
     /// With the volume whose snapshot it is.
     Snapshot(Box<Snapshot>, Box<Volume>),
     Volume(Box<Volume>),
-    Backup(Backup),
+    Backup(Box<Backup>),
 }
 
 impl Source {
@@ -206,7 +206,7 @@ impl Source {
             found.push(Self::Volume(Box::new(volumes::get(conn, &scope, id).await?)));
         }
         if let Some(id) = &wish.backup_id {
-            found.push(Self::Backup(backups::get(conn, &scope, id).await?));
+            found.push(Self::Backup(Box::new(backups::get(conn, &scope, id).await?)));
         }
         if found.len() > 1 {
             let message = "Invalid input received: May specify only one of backup, imageRef, snapshot, source volume";

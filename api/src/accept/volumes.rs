@@ -1,7 +1,8 @@
 //! Volumes that are there: extend, delete, unmanage, reset, update (contract §1.6).
 
 use db::metadata::Pairs;
-use db::{Conn, attachments, quotas, snapshots, volumes};
+use db::{Conn, admin_metadata, attachments, quotas, snapshots, volumes};
+use domain::attachment::{self, ATTACHED_MODE_KEY, READONLY_KEY};
 use domain::job::{JobKind, Subject};
 use domain::quota::Holding;
 use domain::snapshot::SnapshotStatus;
@@ -71,8 +72,10 @@ pub(crate) async fn delete(call: &Call, id: &str, how: Deletion) -> Result<()> {
 }
 
 async fn check_delete(conn: &mut Conn, volume: &Volume, how: Deletion) -> Result<()> {
-    let has_snapshots = !snapshots::of_volume(conn, volume.id).await?.is_empty();
-    volume.check_delete(has_snapshots, how.cascade, how.force)
+    let present = snapshots::of_volume(conn, volume.id).await?;
+    // What a transfer left behind belongs to another project, and does not go at this one's word.
+    let cascade = how.cascade && present.iter().all(|snapshot| snapshot.project_id == volume.project_id);
+    volume.check_delete(!present.is_empty(), cascade, how.force)
 }
 
 /// With `cascade` the snapshots are `deleting` too; without it there must be none.
@@ -109,7 +112,7 @@ pub(crate) struct Reset {
 /// Writes rows and nothing else: neither a pool nor a job hears of it.
 pub(crate) async fn reset(call: &Call, id: &str, reset: Reset) -> Result<()> {
     let mut tx = call.app.database.begin("reset volume status").await?;
-    let volume = volumes::get(&mut tx, &call.caller.scope(), id).await?;
+    let volume = volumes::lock(&mut tx, &call.caller.scope(), id).await?;
     if reset.status == Some(VolumeStatus::InUse) && attachments::of_volumes(&mut tx, &[volume.id]).await?.is_empty() {
         let message = "Cannot reset-state to in-use because volume does not have any attachments.";
         return Err(Error::invalid(message));
@@ -120,6 +123,10 @@ pub(crate) async fn reset(call: &Call, id: &str, reset: Reset) -> Result<()> {
     if let Some(status) = reset.attach_status {
         if status == AttachStatus::Detached {
             attachments::delete_of_volume(&mut tx, volume.id).await?;
+            admin_metadata::remove(&mut tx, volume.id, ATTACHED_MODE_KEY).await?;
+            if reset.status.is_none() && attachment::decide(volume.status) {
+                volumes::set_status(&mut tx, volume.id, VolumeStatus::Available, call.now).await?;
+            }
         }
         volumes::set_attach_status(&mut tx, volume.id, status, call.now).await?;
     }
@@ -156,10 +163,10 @@ pub(crate) async fn set_bootable(call: &Call, id: &str, bootable: bool) -> Resul
     tx.commit().await
 }
 
-/// Cinder shows the flag among the volume's metadata, so it is kept there.
+/// A flag that the owner sees among the volume's metadata and cannot take away.
 pub(crate) async fn set_readonly(call: &Call, id: &str, readonly: bool) -> Result<()> {
     let mut tx = call.app.database.begin("set volume readonly").await?;
-    let volume = volumes::get(&mut tx, &call.caller.scope(), id).await?;
+    let volume = volumes::lock(&mut tx, &call.caller.scope(), id).await?;
     if volume.status != VolumeStatus::Available {
         return Err(Error::invalid(format!(
             "Invalid volume: Volume {} status must be available to update readonly flag, but current status is: {}.",
@@ -167,13 +174,6 @@ pub(crate) async fn set_readonly(call: &Call, id: &str, readonly: bool) -> Resul
         )));
     }
     let flag = if readonly { "True" } else { "False" };
-    let pairs = Pairs::from([("readonly".to_owned(), flag.to_owned())]);
-    metadata::merge(&mut tx, &volume.project_id, &volume.id.to_string(), &pairs).await?;
+    admin_metadata::set(&mut tx, volume.id, READONLY_KEY, flag).await?;
     tx.commit().await
-}
-
-/// The volume as everybody in its project sees it.
-pub(crate) async fn get(call: &Call, id: &str) -> Result<Volume> {
-    let mut conn = call.app.database.read().await?;
-    volumes::get(&mut conn, &call.caller.scope(), id).await
 }

@@ -1,6 +1,7 @@
 //! One handler per file: parameters → domain call or accept transaction → view.
 
 mod action;
+pub(crate) mod attachments;
 pub(crate) mod backups;
 pub(crate) mod capabilities;
 pub(crate) mod clusters;
@@ -21,6 +22,7 @@ pub(crate) mod resource_filters;
 pub(crate) mod services;
 pub(crate) mod snapshots;
 mod source;
+pub(crate) mod transfers;
 pub(crate) mod types;
 pub(crate) mod versions;
 pub(crate) mod volumes;

@@ -30,6 +30,8 @@ pub(crate) enum Shape {
     TimeOrNull,
     /// Texts under any keys.
     Pairs,
+    /// An object with any keys.
+    Open,
     Null,
     Links,
     Object(Keys),
@@ -120,7 +122,7 @@ pub(crate) const VOLUME: Keys = &[
     key("replication_status", Shape::Null),
     key("consistencygroup_id", Shape::Null),
     key("multiattach", Shape::Truth),
-    key("attachments", Shape::List(ATTACHMENT)),
+    key("attachments", Shape::List(ATTACHED)),
     key("migration_status", Shape::TextOrNull).optional(),
     key("os-vol-tenant-attr:tenant_id", Shape::Text).optional(),
     key("os-vol-mig-status-attr:migstat", Shape::TextOrNull).optional(),
@@ -135,7 +137,8 @@ pub(crate) const VOLUME: Keys = &[
     key("consumes_quota", Shape::Truth).since(microversion::CONSUMES_QUOTA),
 ];
 
-const ATTACHMENT: Keys = &[
+/// What a volume shows of those who use it.
+const ATTACHED: Keys = &[
     key("id", Shape::Uuid),
     key("attachment_id", Shape::Uuid),
     key("volume_id", Shape::Uuid),
@@ -166,6 +169,26 @@ pub(crate) const QOS_SPECS: Keys =
 pub(crate) const QOS_SPECS_WITH_LINKS: Keys = &[key("qos_specs", Shape::Object(QOS_SPECS)), key("links", Shape::Links)];
 pub(crate) const QOS_ASSOCIATIONS: Keys = &[key("qos_associations", Shape::List(QOS_ASSOCIATION))];
 const QOS_ASSOCIATION: Keys = &[key("association_type", Shape::Text), key("name", Shape::Text), key("id", Shape::Uuid)];
+
+/// The entries of the short list.
+pub(crate) const ATTACHMENT_SUMMARY: Keys = &[
+    key("id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("instance", Shape::TextOrNull),
+    key("volume_id", Shape::Uuid),
+];
+
+/// Times that are missing are empty texts.
+pub(crate) const ATTACHMENT: Keys = &[
+    key("id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("instance", Shape::TextOrNull),
+    key("volume_id", Shape::Uuid),
+    key("attached_at", Shape::Text),
+    key("detached_at", Shape::Text),
+    key("attach_mode", Shape::Text),
+    key("connection_info", Shape::Open),
+];
 
 /// `GET /volumes/summary`.
 pub(crate) const VOLUME_COUNTS: Keys = &[
@@ -220,6 +243,40 @@ pub(crate) const MANAGEABLE_SNAPSHOT: Keys = &[
     key("reason_not_safe", Shape::TextOrNull),
     key("cinder_id", Shape::UuidOrNull),
     key("extra_info", Shape::Null),
+];
+
+/// The entries of the short list, and what accepting answers.
+pub(crate) const TRANSFER_SUMMARY: Keys = &[
+    key("id", Shape::Uuid),
+    key("volume_id", Shape::Uuid),
+    key("name", Shape::TextOrNull),
+    key("links", Shape::Links),
+];
+
+pub(crate) const TRANSFER: Keys = &[
+    key("id", Shape::Uuid),
+    key("volume_id", Shape::Uuid),
+    key("name", Shape::TextOrNull),
+    key("links", Shape::Links),
+    key("created_at", Shape::Time),
+    key("no_snapshots", Shape::Truth).since(microversion::TRANSFER_SNAPSHOTS),
+    key("accepted", Shape::Truth).since(microversion::TRANSFER_HISTORY),
+    key("source_project_id", Shape::Text).since(microversion::TRANSFER_HISTORY),
+    key("destination_project_id", Shape::TextOrNull).since(microversion::TRANSFER_HISTORY),
+];
+
+/// The one answer that shows the key.
+pub(crate) const NEW_TRANSFER: Keys = &[
+    key("id", Shape::Uuid),
+    key("volume_id", Shape::Uuid),
+    key("name", Shape::TextOrNull),
+    key("links", Shape::Links),
+    key("created_at", Shape::Time),
+    key("auth_key", Shape::Text),
+    key("no_snapshots", Shape::Truth).since(microversion::TRANSFER_SNAPSHOTS),
+    key("accepted", Shape::Truth).since(microversion::TRANSFER_HISTORY),
+    key("source_project_id", Shape::Text).since(microversion::TRANSFER_HISTORY),
+    key("destination_project_id", Shape::TextOrNull).since(microversion::TRANSFER_HISTORY),
 ];
 
 pub(crate) const MESSAGE: Keys = &[
@@ -282,6 +339,7 @@ impl Shape {
             Self::Time => json!({"type": "string", "pattern": TIME}),
             Self::TimeOrNull => json!({"type": ["string", "null"], "pattern": TIME}),
             Self::Pairs => json!({"type": "object", "additionalProperties": text()}),
+            Self::Open => json!({"type": "object"}),
             Self::Null => json!({"type": "null"}),
             Self::Links => {
                 let link = closed(json!({"rel": {"enum": ["self", "bookmark"]}, "href": text()}));

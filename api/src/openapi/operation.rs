@@ -53,6 +53,12 @@ impl Action {
         Self { name, success: 202, since: MIN, body: None }
     }
 
+    /// It answers 204.
+    pub(crate) const fn without_content(mut self) -> Self {
+        self.success = 204;
+        self
+    }
+
     /// It answers 200.
     pub(crate) const fn at_once(mut self) -> Self {
         self.success = 200;

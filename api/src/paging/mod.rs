@@ -7,7 +7,9 @@ mod resource_filters;
 mod sort;
 
 pub(crate) use filter::{check_number, dictionary};
-pub(crate) use noun::{BACKUPS, GROUP_TYPES, MESSAGES, Noun, QOS_SPECS, SNAPSHOTS, TYPES, VOLUMES};
+pub(crate) use noun::{
+    ATTACHMENTS, BACKUPS, GROUP_TYPES, MESSAGES, Noun, QOS_SPECS, SNAPSHOTS, TRANSFERS, TYPES, VOLUMES,
+};
 pub(crate) use parameters::{Parameters, boolean};
 pub(crate) use resource_filters::ResourceFilters;
 

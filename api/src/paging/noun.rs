@@ -178,6 +178,47 @@ pub(crate) const SNAPSHOTS: Noun = Noun {
     metadata_since: microversion::SNAPSHOT_METADATA_FILTER,
 };
 
+pub(crate) const ATTACHMENTS: Noun = Noun {
+    collection: "attachments",
+    links: "attachments_links",
+    columns: &[
+        text("id"),
+        text("volume_id"),
+        text("project_id"),
+        text("instance_id"),
+        column("instance_uuid", ColumnKind::Text("instance_id")),
+        text("attached_host"),
+        text("mountpoint"),
+        text("attach_mode"),
+        text("attach_status"),
+        column("status", ColumnKind::Text("attach_status")),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+    ],
+    filters: &["volume_id", "status", "instance_id", "attach_status"],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
+/// Anybody filters by anything.
+pub(crate) const TRANSFERS: Noun = Noun {
+    collection: "transfers",
+    links: "transfers_links",
+    columns: &[
+        text("id"),
+        text("name"),
+        column("display_name", ColumnKind::Text("name")),
+        text("volume_id"),
+        column("source_project_id", ColumnKind::Text("project_id")),
+        column("created_at", ColumnKind::Time("created_at")),
+    ],
+    filters: &["id", "name", "display_name", "volume_id", "source_project_id", "created_at"],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
 pub(crate) const MESSAGES: Noun = Noun {
     collection: "messages",
     links: "messages_links",
@@ -264,6 +305,8 @@ mod tests {
             (&BACKUPS, db::backups::COLUMNS),
             (&VOLUMES, db::volumes::COLUMNS),
             (&SNAPSHOTS, db::snapshots::COLUMNS),
+            (&ATTACHMENTS, db::attachments::COLUMNS),
+            (&TRANSFERS, db::transfers::COLUMNS),
             (&MESSAGES, db::messages::COLUMNS),
             (&TYPES, db::types::COLUMNS),
             (&QOS_SPECS, db::qos_specs::COLUMNS),

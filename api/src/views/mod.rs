@@ -1,5 +1,6 @@
 //! What clients see: pure functions of rows, microversion and caller. Key sets are closed: test suites refuse extra keys.
 
+pub(crate) mod attachment;
 pub(crate) mod backup;
 pub(crate) mod group_type;
 pub(crate) mod manageable;
@@ -8,6 +9,7 @@ pub(crate) mod qos_specs;
 pub(crate) mod quota;
 pub(crate) mod service;
 pub(crate) mod snapshot;
+pub(crate) mod transfer;
 pub(crate) mod versions;
 pub(crate) mod volume;
 pub(crate) mod volume_type;
@@ -24,12 +26,16 @@ use crate::microversion::Microversion;
 pub(crate) struct Viewer<'a> {
     pub(crate) version: Microversion,
     pub(crate) is_admin: bool,
+    /// Told on which host a volume is used: an administrator, or a service.
+    pub(crate) sees_hosts: bool,
     pub(crate) links: &'a Links,
 }
 
 impl Call {
     pub(crate) fn viewer(&self) -> Viewer<'_> {
-        Viewer { version: self.version, is_admin: self.caller.is_admin(), links: &self.links }
+        let is_admin = self.caller.is_admin();
+        let sees_hosts = is_admin || self.caller.is_service || self.caller.has_role("service");
+        Viewer { version: self.version, is_admin, sees_hosts, links: &self.links }
     }
 }
 

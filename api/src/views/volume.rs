@@ -2,7 +2,8 @@
 
 use db::metadata::Pairs;
 use db::types::Summary;
-use domain::volume::{AttachStatus, Attachment, Volume};
+use domain::attachment::Attachment;
+use domain::volume::{AttachStatus, Volume};
 use serde_json::{Value, json};
 
 use super::{Viewer, time};
@@ -12,6 +13,7 @@ use crate::microversion;
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) volume: Volume,
+    /// The owner's pairs, and over them those that only the service sets.
     pub(crate) metadata: Pairs,
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) kind: Option<Summary>,
@@ -102,7 +104,7 @@ fn attached(attachments: &[Attachment], viewer: Viewer<'_>) -> Vec<Value> {
             "attachment_id": attachment.id.to_string(),
             "volume_id": volume_id,
             "server_id": attachment.instance_id,
-            "host_name": attachment.attached_host.as_ref().filter(|_| viewer.is_admin),
+            "host_name": attachment.attached_host.as_ref().filter(|_| viewer.sees_hosts),
             "device": attachment.mountpoint,
             "attached_at": time(attachment.attached_at),
         })

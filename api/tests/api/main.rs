@@ -1,6 +1,7 @@
 //! The api through its front door, on SQLite: what clients send, what they get, what stays in the rows.
 
 mod accepting;
+mod attachments;
 mod configuration;
 mod discovery;
 mod fuzz;
@@ -20,6 +21,7 @@ mod refusals;
 mod rubbish;
 mod serving;
 mod storm;
+mod transfers;
 mod truth;
 mod types;
 mod views;

@@ -10,8 +10,17 @@ use crate::world::{Client, Reply, World};
 /// A route that takes a body, with the ids filled in, and the keys that such bodies have.
 type Route = (Method, String, &'static [&'static str]);
 
-const VOLUME_ACTIONS: &[&str] =
-    &["os-extend", "os-reset_status", "os-attach", "os-detach", "os-set_bootable", "os-update_readonly_flag"];
+const VOLUME_ACTIONS: &[&str] = &[
+    "os-extend",
+    "os-reset_status",
+    "os-attach",
+    "os-detach",
+    "os-force_detach",
+    "os-initialize_connection",
+    "os-terminate_connection",
+    "os-set_bootable",
+    "os-update_readonly_flag",
+];
 
 fn bodies_go_to(volume: &str, snapshot: &str, backup: &str) -> Vec<Route> {
     let post = |path: String, keys: &'static [&'static str]| (Method::POST, path, keys);
@@ -24,6 +33,11 @@ fn bodies_go_to(volume: &str, snapshot: &str, backup: &str) -> Vec<Route> {
         post("/volumes".into(), &["volume", "OS-SCH-HNT:scheduler_hints"]),
         put(format!("/volumes/{volume}"), &["volume"]),
         post(format!("/volumes/{volume}/action"), VOLUME_ACTIONS),
+        post("/attachments".into(), &["attachment"]),
+        put(format!("/attachments/{volume}"), &["attachment"]),
+        post(format!("/attachments/{volume}/action"), &["os-complete"]),
+        post("/volume-transfers".into(), &["transfer"]),
+        post(format!("/os-volume-transfer/{volume}/accept"), &["accept"]),
         post("/os-volume-manage".into(), &["volume"]),
         post("/manageable_volumes".into(), &["volume"]),
         post("/snapshots".into(), &["snapshot"]),
@@ -87,6 +101,10 @@ fn wrong_values(keys: &[&str]) -> Vec<Value> {
         "imageRef",
         "mountpoint",
         "attachment_id",
+        "volume_uuid",
+        "connector",
+        "auth_key",
+        "no_snapshots",
         "backups",
         "volume_type",
         "availability_zone",

@@ -15,6 +15,7 @@ mod subject;
 mod table;
 mod value;
 
+pub mod admin_metadata;
 pub mod attachments;
 pub mod backups;
 pub mod checkpoints;
@@ -30,6 +31,7 @@ pub mod qos_specs;
 pub mod quotas;
 pub mod services;
 pub mod snapshots;
+pub mod transfers;
 pub mod types;
 pub mod volumes;
 pub mod workers;

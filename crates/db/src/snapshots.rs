@@ -151,6 +151,20 @@ pub async fn latest(conn: &mut Conn, volume: VolumeId) -> Result<Option<Snapshot
     sql(text).bind(volume).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
 }
 
+/// An available snapshot is now another project's; false when it is not available.
+pub async fn give(conn: &mut Conn, id: SnapshotId, user_id: &str, project_id: &str, now: Timestamp) -> Result<bool> {
+    let given =
+        sql("UPDATE snapshots SET user_id = $2, project_id = $3, updated_at = $4 WHERE id = $1 AND status = $5")
+            .bind(id)
+            .bind(user_id)
+            .bind(project_id)
+            .bind(now)
+            .bind(SnapshotStatus::Available.as_str())
+            .execute(conn)
+            .await?;
+    Ok(given > 0)
+}
+
 /// Removes the row with its metadata.
 pub async fn delete(conn: &mut Conn, id: SnapshotId) -> Result<()> {
     metadata::clear(conn, &id.to_string()).await?;

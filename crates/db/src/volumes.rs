@@ -87,6 +87,14 @@ pub async fn get(conn: &mut Conn, scope: &Scope, id: &str) -> Result<Volume> {
     from_row(&TABLE.get::<VolumeId>(conn, scope, id).await?)
 }
 
+/// As [`get`], and until the transaction ends nobody else changes the row: for what its attachments and transfer decide.
+pub async fn lock(conn: &mut Conn, scope: &Scope, id: &str) -> Result<Volume> {
+    let lock = conn.row_lock();
+    let found = get(conn, scope, id).await?;
+    sql(format!("SELECT id FROM volumes WHERE id = $1{lock}")).bind(found.id).fetch_optional(conn).await?;
+    get(conn, scope, id).await
+}
+
 /// One page.
 pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Volume>> {
     list::rows(conn, &TABLE, query).await?.iter().map(from_row).collect()
@@ -164,6 +172,18 @@ pub async fn set_status(conn: &mut Conn, id: VolumeId, to: VolumeStatus, now: Ti
     TABLE.set(conn, "status", id, to.as_str(), now).await
 }
 
+/// While a backup has the volume: the status to come back to.
+pub async fn set_return_status(conn: &mut Conn, id: VolumeId, to: VolumeStatus, now: Timestamp) -> Result<()> {
+    sql("UPDATE volumes SET previous_status = $3, updated_at = $4 WHERE id = $1 AND status = $2")
+        .bind(id)
+        .bind(VolumeStatus::BackingUp.as_str())
+        .bind(to.as_str())
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// As the attachments now say.
 pub async fn set_attach_status(conn: &mut Conn, id: VolumeId, to: AttachStatus, now: Timestamp) -> Result<()> {
     TABLE.set(conn, "attach_status", id, to.as_str(), now).await
@@ -172,6 +192,19 @@ pub async fn set_attach_status(conn: &mut Conn, id: VolumeId, to: AttachStatus, 
 /// A word that administrators' tools set and read; nothing here acts on it.
 pub async fn set_migration_status(conn: &mut Conn, id: VolumeId, to: Option<&str>, now: Timestamp) -> Result<()> {
     TABLE.set(conn, "migration_status", id, to, now).await
+}
+
+/// The volume is now another project's, and free.
+pub async fn give(conn: &mut Conn, id: VolumeId, user_id: &str, project_id: &str, now: Timestamp) -> Result<()> {
+    sql("UPDATE volumes SET user_id = $2, project_id = $3, status = $4, updated_at = $5 WHERE id = $1")
+        .bind(id)
+        .bind(user_id)
+        .bind(project_id)
+        .bind(VolumeStatus::Available.as_str())
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// In GiB. A volume only grows: a smaller size than the present one changes nothing. The caller changes the quota in the same

@@ -3,6 +3,7 @@
 //! Pure: no serde, no tokio, no SQL, no HTTP, no protobuf. Every rule that decides what may happen to a volume, a backup
 //! or a job stands here, so that the api and the scheduler cannot disagree about it.
 
+pub mod attachment;
 pub mod backup;
 pub mod error;
 pub mod group;
@@ -17,6 +18,7 @@ pub mod quota;
 pub mod settle;
 pub mod snapshot;
 pub mod time;
+pub mod transfer;
 pub mod volume;
 
 pub use error::{Error, Kind, Result};

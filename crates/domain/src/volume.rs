@@ -1,7 +1,7 @@
 //! Volumes: the noun, its statuses and what may be done in which of them (contract §1.6, §2.1).
 
 use crate::error::{Error, Result};
-use crate::ids::{AttachmentId, BackupId, GroupId, SnapshotId, VolumeId};
+use crate::ids::{BackupId, GroupId, SnapshotId, VolumeId};
 use crate::time::Timestamp;
 
 /// What the keys and values of one resource's metadata may take together, bytes of UTF-8: a backup carries its volume's.
@@ -107,19 +107,6 @@ pub struct Volume {
     pub created_at: Timestamp,
     pub updated_at: Option<Timestamp>,
     pub launched_at: Option<Timestamp>,
-}
-
-/// A server or host that uses a volume.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Attachment {
-    pub id: AttachmentId,
-    pub volume_id: VolumeId,
-    pub instance_id: Option<String>,
-    pub attached_host: Option<String>,
-    pub mountpoint: Option<String>,
-    pub attach_mode: String,
-    pub attach_status: AttachStatus,
-    pub attached_at: Option<Timestamp>,
 }
 
 impl Volume {

@@ -5,7 +5,7 @@ use domain::Result;
 use domain::job::{JobKind, Subject};
 use domain::quota::Holding;
 use domain::settle::VolumeEffect;
-use domain::volume::{Volume, VolumeStatus};
+use domain::volume::{AttachStatus, Volume, VolumeStatus};
 
 use super::{End, found, group, snapshot};
 
@@ -38,6 +38,7 @@ async fn forgone(conn: &mut Conn, end: &End<'_>) -> Result<()> {
 /// Sizes and quota follow what happened to the bytes; the status only moves on from the one the job's request set.
 async fn becomes(conn: &mut Conn, end: &End<'_>, volume: &Volume, to: VolumeStatus) -> Result<()> {
     let expected = transient(end.job.kind);
+    let to = if to == VolumeStatus::InUse { of_attachments(volume) } else { to };
     let is_ours = !jobs::volume_superseded(conn, end.job).await?;
     let changed = is_ours && volumes::change_status(conn, volume.id, expected, to, end.now).await?;
     if !changed {
@@ -52,6 +53,14 @@ async fn becomes(conn: &mut Conn, end: &End<'_>, volume: &Volume, to: VolumeStat
             launched(conn, end, volume).await
         }
         _ => Ok(()),
+    }
+}
+
+/// What was in use when the job began may have been detached since.
+const fn of_attachments(volume: &Volume) -> VolumeStatus {
+    match volume.attach_status {
+        AttachStatus::Detached => VolumeStatus::Available,
+        _ => VolumeStatus::InUse,
     }
 }
 

@@ -6,7 +6,7 @@ use db::metadata;
 use domain::backup::BackupStatus;
 use domain::job::{JobState, Subject};
 use domain::snapshot::SnapshotStatus;
-use domain::volume::{Volume, VolumeStatus};
+use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Kind, Timestamp};
 use proto::worker::finish_request::Outcome;
 use proto::worker::job::Work;
@@ -82,8 +82,14 @@ pub(crate) async fn a_volume_that_stays_keeps_its_snapshots(ground: Ground) {
 pub(crate) async fn growth_becomes_the_size_or_goes_back(ground: Ground) {
     let rig = ground.start();
     let mut worker = rig.worker().await;
-    for (succeeds, size_gb, status) in [(true, 5, VolumeStatus::InUse), (false, 2, VolumeStatus::ErrorExtending)] {
-        let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Extending)).await;
+    let cases = [
+        (true, AttachStatus::Attached, 5, VolumeStatus::InUse),
+        (true, AttachStatus::Detached, 5, VolumeStatus::Available),
+        (false, AttachStatus::Attached, 2, VolumeStatus::ErrorExtending),
+    ];
+    for (succeeds, attach_status, size_gb, status) in cases {
+        let draft = Volume { attach_status, ..rows::volume(VolumeStatus::Extending) };
+        let volume = rows::put_volume(&rig.database, draft).await;
         let mut tx = rig.database.begin("growth").await.expect("a transaction");
         rows::charge(&mut tx, &rows::growth(&volume)).await;
         tx.commit().await.expect("committed");
@@ -98,7 +104,7 @@ pub(crate) async fn growth_becomes_the_size_or_goes_back(ground: Ground) {
         let row = rig.volume(volume.id).await;
         assert_eq!((row.size_gb, row.status), (size_gb, status));
     }
-    assert_eq!(rows::usage(&rig.database).await, [2, 7, 0, 0, 0]);
+    assert_eq!(rows::usage(&rig.database).await, [3, 12, 0, 0, 0]);
 }
 
 pub(crate) async fn growth_of_a_volume_that_went_goes_back(ground: Ground) {

@@ -1,6 +1,6 @@
 //! `POST /volumes/{id}/action` (contract §1.6.5): which action is meant.
 
-use super::actions::{self, attaching, extend, flags, reset_status};
+use super::actions::{self, attaching, connecting, extend, flags, reset_status};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::action;
@@ -15,6 +15,9 @@ pub(crate) const ACTIONS: &[Action] = &[
     Action::bare("os-unreserve"),
     Action::bare("os-begin_detaching"),
     Action::bare("os-roll_detaching"),
+    accepts("os-initialize_connection", &connecting::INITIALIZE_BODY).at_once(),
+    accepts("os-terminate_connection", &connecting::TERMINATE_BODY),
+    accepts("os-force_detach", &connecting::FORCE_BODY),
     accepts("os-set_bootable", &flags::BOOTABLE_BODY).at_once(),
     accepts("os-update_readonly_flag", &flags::READONLY_BODY),
     Action::bare("os-force_delete"),
@@ -32,6 +35,9 @@ pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
         "os-unreserve" => actions::unreserve(&call).await,
         "os-begin_detaching" => actions::begin_detaching(&call).await,
         "os-roll_detaching" => actions::roll_detaching(&call).await,
+        "os-initialize_connection" => actions::initialize_connection(&call, &body).await,
+        "os-terminate_connection" => actions::terminate_connection(&call, &body).await,
+        "os-force_detach" => actions::force_detach(&call, &body).await,
         "os-set_bootable" => actions::set_bootable(&call, &body).await,
         "os-update_readonly_flag" => actions::update_readonly_flag(&call, &body).await,
         "os-force_delete" => actions::force_delete(&call).await,

@@ -13,11 +13,16 @@ pub(super) async fn gather(conn: &mut Conn, volumes: Vec<Volume>) -> Result<Vec<
     let ids: Vec<_> = volumes.iter().map(|volume| volume.id).collect();
     let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let mut metadata = db::metadata::get_many(conn, &names).await?;
+    let mut admin_metadata = db::admin_metadata::get_many(conn, &names).await?;
     let attachments = db::attachments::of_volumes(conn, &ids).await?;
     let types: BTreeSet<_> = volumes.iter().map(|volume| volume.volume_type_id.clone()).collect();
     let types = db::types::summaries(conn, &Vec::from_iter(types)).await?;
     let whole = |(volume, name): (Volume, String)| Whole {
-        metadata: metadata.remove(&name).unwrap_or_default(),
+        metadata: {
+            let mut pairs = metadata.remove(&name).unwrap_or_default();
+            pairs.extend(admin_metadata.remove(&name).unwrap_or_default());
+            pairs
+        },
         attachments: attachments.iter().filter(|attachment| attachment.volume_id == volume.id).cloned().collect(),
         kind: types.get(&volume.volume_type_id).cloned(),
         volume,

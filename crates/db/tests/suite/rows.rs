@@ -1,11 +1,12 @@
 //! Volumes, snapshots, backups, attachments, metadata as rows.
 
 use db::{Scope, attachments, backups, metadata, snapshots, volumes};
+use domain::attachment::Attachment;
 use domain::backup::{Backup, BackupStatus};
 use domain::ids::AttachmentId;
 use domain::job::{Ending, Subject};
 use domain::snapshot::SnapshotStatus;
-use domain::volume::{AttachStatus, Attachment, Volume, VolumeStatus};
+use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{BackupId, Kind, SnapshotId, VolumeId};
 
 use crate::backups::backup_now;
@@ -194,12 +195,17 @@ pub(crate) async fn a_volume_takes_its_own_with_it(lab: Lab) {
     let attach = |volume_id| Attachment {
         id: AttachmentId::random(),
         volume_id,
+        project_id: PROJECT.into(),
         instance_id: Some("i".into()),
         attached_host: None,
         mountpoint: Some("/dev/vdb".into()),
         attach_mode: "rw".into(),
         attach_status: AttachStatus::Attached,
         attached_at: Some(at(1)),
+        connector: Some("{}".into()),
+        connection_info: None,
+        created_at: at(1),
+        updated_at: None,
     };
     let (first, second, third) = (attach(row.id), attach(other.id), attach(other.id));
     let shot = snapshot(row.id, 1);
