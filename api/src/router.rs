@@ -12,9 +12,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    attachments, backups, capabilities, clusters, default_types, extensions, group_types, hosts, jobs, limits,
-    messages, metadata, pools, qos_specs, quota_classes, quotas, resource_filters, services, snapshots, transfers,
-    types, versions, volumes, workers, zones,
+    attachments, backups, capabilities, clusters, consistencygroups, default_types, extensions, group_snapshots,
+    group_types, groups, hosts, jobs, limits, messages, metadata, pools, qos_specs, quota_classes, quotas,
+    resource_filters, services, snapshots, transfers, types, versions, volumes, workers, zones,
 };
 use crate::microversion;
 use crate::openapi::answers::{self, BACKUP, SNAPSHOT, VOLUME};
@@ -49,7 +49,7 @@ pub(crate) fn described() -> [Routes; 3] {
     let discovery = Routes::new("", Needs::Version)
         .get("/", versions::list, status(300, "Lists the versions of the API").gives_whole(answers::VERSIONS))
         .get("/v3/", versions::show, ok("Shows version 3").gives_whole(answers::VERSIONS));
-    let nouns = [backups, volumes, attachments, snapshots, transfers, types, qos_specs, operation];
+    let nouns = [backups, volumes, attachments, snapshots, transfers, groups, types, qos_specs, operation];
     let versioned = nouns.into_iter().fold(Routes::new("/v3", Needs::Token), |routes, noun| noun(routes));
     [open, discovery, versioned]
 }
@@ -158,6 +158,29 @@ fn transfers_under(routes: Routes, [all, detail, one, accept]: [&'static str; 4]
         .get(one, transfers::show, ok("Shows a transfer").gives("transfer", answers::TRANSFER))
         .delete(one, transfers::delete, accepted("Takes the offer back"))
         .post(accept, transfers::accept, accepted("Takes the volume into the caller's project").takes(&transfers::accept::BODY).gives("transfer", answers::TRANSFER_SUMMARY))
+}
+
+#[rustfmt::skip]
+fn groups(routes: Routes) -> Routes {
+    routes
+        .get("/groups", groups::list, ok("Lists groups").since(microversion::VOLUME_GROUP).lists(&paging::GROUPS).of(answers::GROUP_SUMMARY))
+        .post("/groups", groups::create, accepted("Makes a group").since(microversion::VOLUME_GROUP).takes(&groups::create::BODY).gives("group", answers::GROUP_SUMMARY))
+        .get("/groups/detail", groups::detail, ok("Lists groups with all that is known of them").since(microversion::VOLUME_GROUP).lists(&paging::GROUPS).of(answers::GROUP).reads(&["list_volume"]))
+        .post("/groups/action", groups::copy, accepted("Makes a group of another or of its snapshot").since(microversion::GROUP_SNAPSHOT).does(groups::copy::ACTIONS).gives("group", answers::GROUP_SUMMARY))
+        .get("/groups/{id}", groups::show, ok("Shows a group").since(microversion::VOLUME_GROUP).reads(&["list_volume"]).gives("group", answers::GROUP))
+        .put("/groups/{id}", groups::update, accepted("Changes name or description, and which volumes a group holds").since(microversion::VOLUME_GROUP).takes(&groups::update::BODY))
+        .post("/groups/{id}/action", groups::action, accepted("Does what the body's one key says").since(microversion::VOLUME_GROUP).does(groups::action::ACTIONS))
+        .get("/group_snapshots", group_snapshots::list, ok("Lists group snapshots").since(microversion::GROUP_SNAPSHOT).lists(&paging::GROUP_SNAPSHOTS).of(answers::GROUP_SUMMARY))
+        .post("/group_snapshots", group_snapshots::create, accepted("Takes a snapshot of all volumes of a group").since(microversion::GROUP_SNAPSHOT).takes(&group_snapshots::create::BODY).gives("group_snapshot", answers::GROUP_SNAPSHOT_CREATED))
+        .get("/group_snapshots/detail", group_snapshots::detail, ok("Lists group snapshots with all that is known of them").since(microversion::GROUP_SNAPSHOT).lists(&paging::GROUP_SNAPSHOTS).of(answers::GROUP_SNAPSHOT))
+        .get("/group_snapshots/{id}", group_snapshots::show, ok("Shows a group snapshot").since(microversion::GROUP_SNAPSHOT).gives("group_snapshot", answers::GROUP_SNAPSHOT))
+        .put("/group_snapshots/{id}", group_snapshots::update, ok("Changes name or description").since(microversion::GROUP_SNAPSHOT).takes(&group_snapshots::update::BODY).gives("group_snapshot", answers::GROUP_SNAPSHOT))
+        .delete("/group_snapshots/{id}", group_snapshots::delete, accepted("Deletes a group snapshot").since(microversion::GROUP_SNAPSHOT))
+        .get("/consistencygroups", consistencygroups::list, ok("Lists consistency groups, which groups have replaced").lists(&paging::CONSISTENCYGROUPS).of(answers::GROUP_SUMMARY))
+        .get("/consistencygroups/detail", consistencygroups::detail, ok("Lists them with all that is known of them").lists(&paging::CONSISTENCYGROUPS).of(answers::CONSISTENCYGROUP))
+        .get("/cgsnapshots", consistencygroups::list_snapshots, ok("Lists snapshots of consistency groups").lists(&paging::CGSNAPSHOTS).of(answers::GROUP_SUMMARY))
+        .get("/cgsnapshots/detail", consistencygroups::detail_snapshots, ok("Lists them with all that is known of them").lists(&paging::CGSNAPSHOTS).of(answers::CGSNAPSHOT))
+        .post("/group_snapshots/{id}/action", group_snapshots::action, accepted("Does what the body's one key says").since(microversion::GROUP_SNAPSHOT).does(group_snapshots::action::ACTIONS))
 }
 
 #[rustfmt::skip]

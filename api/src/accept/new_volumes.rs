@@ -9,7 +9,7 @@ use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Kind, Result, VolumeId};
 
 use super::kinds::{self, Choice};
-use super::{commit, enqueue, metadata, pools, restores};
+use super::{commit, enqueue, groups, metadata, pools, restores};
 use crate::call::Call;
 use crate::views::service::VOLUME_BINARY;
 
@@ -25,6 +25,7 @@ pub(crate) struct NewVolume {
     pub(crate) snapshot_id: Option<String>,
     pub(crate) source_volume_id: Option<String>,
     pub(crate) backup_id: Option<String>,
+    pub(crate) group_id: Option<String>,
 }
 
 /// Checks in Cinder's order: what is named must exist, only one source, its status, the size, the zone, the quota.
@@ -36,20 +37,36 @@ pub(crate) async fn create(call: &Call, wish: NewVolume) -> Result<Volume> {
     }
     let source = Source::find(&mut tx, call, &wish).await?;
     source.check_status()?;
+    let group = match &wish.group_id {
+        Some(_) if wish.volume_type.as_deref().unwrap_or_default().is_empty() => {
+            let message = "Invalid input received: volume_type must be provided when creating a volume in a group.";
+            return Err(Error::invalid(message));
+        }
+        Some(id) => Some(db::groups::get(&mut tx, &call.caller.scope(), id).await?),
+        None => None,
+    };
     let choice = kinds::choose(&mut tx, call, wish.volume_type.as_deref(), source.type_id()).await?;
     choice.check_new(call)?;
     let size_gb = source.size(wish.size_gb)?;
     choice.check_size(size_gb)?;
+    // A volume lies where its group does.
+    let asked_zone = group.as_ref().map(|group| group.availability_zone.clone()).or(wish.availability_zone);
     let draft = Draft {
         size_gb,
         name: wish.name,
         description: wish.description,
         status: VolumeStatus::Creating,
-        availability_zone: zone(&mut tx, call, wish.availability_zone, source.zone(), &choice).await?,
+        availability_zone: zone(&mut tx, call, asked_zone, source.zone(), &choice).await?,
         multiattach: choice.is_multiattach(),
         volume_type_id: choice.kind.id,
     };
-    let volume = source.mark(draft.into_volume(call));
+    let mut volume = source.mark(draft.into_volume(call));
+    if let Some(group) = &group {
+        // Locked and looked at again: nobody deletes it before its volume is there.
+        let group = groups::hold(&mut tx, call, &group.id.to_string()).await?;
+        groups::check_new_volume(&mut tx, &group, &volume.volume_type_id, source.pool()).await?;
+        volume.group_id = Some(group.id);
+    }
     insert(&mut tx, call, &volume, &wish.metadata).await?;
     source.start(&mut tx, call, &volume).await?;
     commit(call, tx).await?;
@@ -277,6 +294,14 @@ impl Source {
     fn zone(&self) -> Option<&str> {
         match self {
             Self::Snapshot(_, volume) | Self::Volume(volume) => Some(&volume.availability_zone),
+            Self::Nothing | Self::Backup(_) => None,
+        }
+    }
+
+    /// Where a copy is made.
+    fn pool(&self) -> Option<&str> {
+        match self {
+            Self::Snapshot(_, origin) | Self::Volume(origin) => origin.pool.as_deref(),
             Self::Nothing | Self::Backup(_) => None,
         }
     }

@@ -148,6 +148,58 @@ const ATTACHED: Keys = &[
     key("attached_at", Shape::TimeOrNull),
 ];
 
+/// The entries of the short lists of groups and of their snapshots, and what the making of a group answers.
+pub(crate) const GROUP_SUMMARY: Keys = &[key("id", Shape::Uuid), key("name", Shape::TextOrNull)];
+
+pub(crate) const GROUP: Keys = &[
+    key("id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("availability_zone", Shape::Text),
+    key("created_at", Shape::Time),
+    key("name", Shape::TextOrNull),
+    key("description", Shape::TextOrNull),
+    key("group_type", Shape::Uuid),
+    key("volume_types", Shape::Lists(&Shape::Text)),
+    key("group_snapshot_id", Shape::UuidOrNull).since(microversion::GROUP_SNAPSHOT),
+    key("source_group_id", Shape::UuidOrNull).since(microversion::GROUP_SNAPSHOT),
+    key("volumes", Shape::Lists(&Shape::Uuid)).since(microversion::GROUP_VOLUME_LIST).optional(),
+    key("replication_status", Shape::Text).since(microversion::GROUP_REPLICATION),
+    key("project_id", Shape::Text).since(microversion::GROUP_PROJECT).optional(),
+];
+
+pub(crate) const CONSISTENCYGROUP: Keys = &[
+    key("id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("availability_zone", Shape::Text),
+    key("created_at", Shape::Time),
+    key("name", Shape::TextOrNull),
+    key("description", Shape::TextOrNull),
+    key("volume_types", Shape::Lists(&Shape::Text)),
+];
+
+pub(crate) const CGSNAPSHOT: Keys = &[
+    key("id", Shape::Uuid),
+    key("consistencygroup_id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("created_at", Shape::Time),
+    key("name", Shape::TextOrNull),
+    key("description", Shape::TextOrNull),
+];
+
+pub(crate) const GROUP_SNAPSHOT_CREATED: Keys =
+    &[key("id", Shape::Uuid), key("name", Shape::TextOrNull), key("group_type_id", Shape::Uuid)];
+
+pub(crate) const GROUP_SNAPSHOT: Keys = &[
+    key("id", Shape::Uuid),
+    key("group_id", Shape::Uuid),
+    key("group_type_id", Shape::Uuid),
+    key("status", Shape::Text),
+    key("created_at", Shape::Time),
+    key("name", Shape::TextOrNull),
+    key("description", Shape::TextOrNull),
+    key("project_id", Shape::Text).since(microversion::GROUP_PROJECT).optional(),
+];
+
 pub(crate) const VOLUME_TYPE: Keys = &[
     key("id", Shape::Uuid),
     key("name", Shape::Text),

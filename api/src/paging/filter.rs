@@ -22,7 +22,13 @@ pub(super) fn read(call: &Call, noun: &Noun, all_tenants: bool) -> Result<Vec<Fi
         let counts = word == "with_count" && call.version >= microversion::WITH_COUNT;
         // Without all_tenants the list is of the caller's own project, whatever this says.
         let own_project = word == "project_id" && !all_tenants;
-        if PAGING.contains(&word) || counts || own_project {
+        // It says how a group is shown, or had no meaning yet.
+        let no_filter = match word {
+            "list_volume" => noun.collection == "groups",
+            "group_id" => noun.collection == "volumes" && call.version < microversion::VOLUME_LIST_GROUP,
+            _ => false,
+        };
+        if PAGING.contains(&word) || counts || own_project || no_filter {
             continue;
         }
         let (word, like) = like(call, word);

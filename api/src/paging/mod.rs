@@ -8,7 +8,8 @@ mod sort;
 
 pub(crate) use filter::{check_number, dictionary};
 pub(crate) use noun::{
-    ATTACHMENTS, BACKUPS, GROUP_TYPES, MESSAGES, Noun, QOS_SPECS, SNAPSHOTS, TRANSFERS, TYPES, VOLUMES,
+    ATTACHMENTS, BACKUPS, CGSNAPSHOTS, CONSISTENCYGROUPS, GROUP_SNAPSHOTS, GROUP_TYPES, GROUPS, MESSAGES, Noun,
+    QOS_SPECS, SNAPSHOTS, TRANSFERS, TYPES, VOLUMES,
 };
 pub(crate) use parameters::{Parameters, boolean};
 pub(crate) use resource_filters::ResourceFilters;
@@ -67,6 +68,14 @@ impl Page {
     /// A page of things that belong to no project, such as types, under conditions that the caller knows.
     pub(crate) fn of_all(call: &Call, noun: &Noun, filters: Vec<Filter>) -> Result<Self, Fault> {
         Self::of(call, noun, Scope::All, filters)
+    }
+
+    /// The first page of the project's own things, for lists that take no parameters.
+    pub(crate) fn first(call: &Call) -> Self {
+        let scope = Scope::Project(call.caller.project_id.clone());
+        let limit = i64::from(call.app.config.osapi_max_limit);
+        let query = ListQuery { scope, filters: Vec::new(), sort: Vec::new(), marker: None, limit, offset: 0 };
+        Self { query, with_count: false }
     }
 
     fn of(call: &Call, noun: &Noun, scope: Scope, filters: Vec<Filter>) -> Result<Self, Fault> {

@@ -130,7 +130,7 @@ pub(crate) const VOLUMES: Noun = Noun {
         column("updated_at", ColumnKind::Time("updated_at")),
         column("metadata", ColumnKind::Metadata),
         column("consumes_quota", ColumnKind::ConsumesQuota),
-        column("group_id", ColumnKind::Unused),
+        text("group_id"),
         column("glance_metadata", ColumnKind::Unused),
     ],
     filters: &[
@@ -277,6 +277,57 @@ pub(crate) const QOS_SPECS: Noun = Noun {
     metadata_since: microversion::MIN,
 };
 
+pub(crate) const GROUPS: Noun = Noun {
+    collection: "groups",
+    links: "group_links",
+    columns: &[
+        text("id"),
+        text("name"),
+        text("description"),
+        text("status"),
+        text("availability_zone"),
+        text("group_type_id"),
+        text("group_snapshot_id"),
+        text("source_group_id"),
+        text("project_id"),
+        text("user_id"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+    ],
+    filters: &["name"],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
+pub(crate) const GROUP_SNAPSHOTS: Noun = Noun {
+    collection: "group_snapshots",
+    links: "group_snapshot_links",
+    columns: &[
+        text("id"),
+        text("name"),
+        text("description"),
+        text("status"),
+        text("group_id"),
+        text("group_type_id"),
+        text("project_id"),
+        text("user_id"),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+    ],
+    filters: &["name", "status", "group_id"],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: None,
+    metadata_since: microversion::MIN,
+};
+
+/// Groups as the older API calls them.
+pub(crate) const CONSISTENCYGROUPS: Noun =
+    Noun { collection: "consistencygroups", links: "consistencygroup_links", ..GROUPS };
+
+/// Group snapshots as the older API calls them.
+pub(crate) const CGSNAPSHOTS: Noun = Noun { collection: "cgsnapshots", links: "cgsnapshot_links", ..GROUP_SNAPSHOTS };
+
 /// Filtered by `is_public` alone, which the handler reads itself.
 pub(crate) const GROUP_TYPES: Noun = Noun {
     collection: "group_types",
@@ -310,6 +361,8 @@ mod tests {
             (&MESSAGES, db::messages::COLUMNS),
             (&TYPES, db::types::COLUMNS),
             (&QOS_SPECS, db::qos_specs::COLUMNS),
+            (&GROUPS, db::groups::COLUMNS),
+            (&GROUP_SNAPSHOTS, db::group_snapshots::COLUMNS),
             (&GROUP_TYPES, db::group_types::COLUMNS),
         ] {
             for column in noun.columns.iter().filter_map(|column| column.kind.sortable()) {

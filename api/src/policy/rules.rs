@@ -30,6 +30,9 @@ rules! {
     GROUP_CREATE_GROUP_SNAPSHOT = "group:create_group_snapshot", Member;
     GROUP_DELETE = "group:delete", Member;
     GROUP_DELETE_GROUP_SNAPSHOT = "group:delete_group_snapshot", Member;
+    GROUP_DISABLE_REPLICATION = "group:disable_replication", Member;
+    GROUP_ENABLE_REPLICATION = "group:enable_replication", Member;
+    GROUP_FAILOVER_REPLICATION = "group:failover_replication", Member;
     GROUP_GET = "group:get", Reader;
     GROUP_GET_ALL = "group:get_all", Reader;
     GROUP_GET_ALL_GROUP_SNAPSHOTS = "group:get_all_group_snapshots", Reader;
@@ -44,6 +47,7 @@ rules! {
     GROUP_GROUP_TYPES_SPECS_GET = "group:group_types_specs:get", Admin;
     GROUP_GROUP_TYPES_SPECS_GET_ALL = "group:group_types_specs:get_all", Admin;
     GROUP_GROUP_TYPES_SPECS_UPDATE = "group:group_types_specs:update", Admin;
+    GROUP_LIST_REPLICATION_TARGETS = "group:list_replication_targets", Member;
     GROUP_RESET_GROUP_SNAPSHOT_STATUS = "group:reset_group_snapshot_status", Admin;
     GROUP_RESET_STATUS = "group:reset_status", Admin;
     GROUP_UPDATE = "group:update", Member;

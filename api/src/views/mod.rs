@@ -2,6 +2,8 @@
 
 pub(crate) mod attachment;
 pub(crate) mod backup;
+pub(crate) mod group;
+pub(crate) mod group_snapshot;
 pub(crate) mod group_type;
 pub(crate) mod manageable;
 pub(crate) mod message;

@@ -6,6 +6,7 @@ mod configuration;
 mod discovery;
 mod fuzz;
 mod group_types;
+mod groups;
 mod isolation;
 mod keystone;
 mod managing;

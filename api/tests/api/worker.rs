@@ -1,12 +1,12 @@
 //! A stand-in for scheduler and workers: ends jobs and settles rows as `domain::settle` says, without any bytes.
 
-use db::{Conn, Scope, backups, jobs, quotas, snapshots, volumes};
+use db::{Conn, Scope, backups, group_snapshots, jobs, quotas, snapshots, volumes};
 use domain::backup::BackupStatus;
-use domain::ids::WorkerId;
+use domain::ids::{GroupSnapshotId, WorkerId};
 use domain::job::{Ending, Job, JobKind, Subject};
 use domain::message::{Cause, Message, of_failure};
 use domain::quota::Holding;
-use domain::settle::{BackupEffect, SnapshotEffect, VolumeEffect, settle};
+use domain::settle::{BackupEffect, GroupSnapshotEffect, SnapshotEffect, VolumeEffect, settle};
 use domain::snapshot::SnapshotStatus;
 use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Result, SnapshotId, Timestamp, VolumeId};
@@ -39,6 +39,9 @@ impl World {
         if let Some(id) = job.subject.backup_id() {
             settle_backup(&mut tx, job, id, effects.backup, now).await?;
         }
+        if let Some(id) = job.subject.group_snapshot_id() {
+            settle_group_snapshot(&mut tx, id, effects.group_snapshot, now).await?;
+        }
         if let Some(id) = job.subject.snapshot_id() {
             settle_snapshot(&mut tx, job, id, effects.snapshot, now).await?;
         }
@@ -67,6 +70,20 @@ async fn settle_backup(conn: &mut Conn, job: &Job, id: BackupId, effect: BackupE
             quotas::release(conn, &backup.project_id, &Holding::backup(backup.size_gb)).await
         }
     }
+}
+
+async fn settle_group_snapshot(
+    conn: &mut Conn,
+    id: GroupSnapshotId,
+    effect: GroupSnapshotEffect,
+    now: Timestamp,
+) -> Result<()> {
+    let GroupSnapshotEffect::Becomes(whole, parts) = effect else { return Ok(()) };
+    group_snapshots::set_status(conn, id, whole, now).await?;
+    for part in snapshots::of_group_snapshot(conn, id).await? {
+        snapshots::set_status(conn, part.id, parts, now).await?;
+    }
+    Ok(())
 }
 
 async fn settle_snapshot(

@@ -31,6 +31,8 @@ pub enum Direction {
 pub enum Filter {
     /// On a column of numbers or truths the text is read as one; where it is none, no row matches.
     Equals(&'static str, String),
+    /// Any other text.
+    IsNot(&'static str, String),
     /// Contains, without regard to the case of ASCII letters.
     Like(&'static str, String),
     EqualsInteger(&'static str, i64),
@@ -233,6 +235,9 @@ impl Conditions {
                     Some(value) => self.compare(column, "=", value),
                     None => self.and("FALSE"),
                 }
+            }
+            Filter::IsNot(name, text) => {
+                self.compare(Column::of(table, name)?.must_be(Kind::Text)?, "<>", text.as_str());
             }
             Filter::Like(name, part) => {
                 let column = Column::of(table, name)?.must_be(Kind::Text)?;

@@ -60,6 +60,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
         snapshot_id: text("snapshot_id"),
         source_volume_id: text("source_volid"),
         backup_id: text("backup_id"),
+        group_id: text("group_id").filter(|_| call.version >= VOLUME_GROUP).or_else(|| text("consistencygroup_id")),
     };
     let volume = new_volumes::create(&call, wish).await?;
     let mut conn = call.app.database.read().await?;
@@ -67,17 +68,13 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::accepted(json!({"volume": detail(&whole, call.viewer())})))
 }
 
-/// What Cinder can have and this service has not: images, groups, attaching twice.
+/// What Cinder can have and this service has not: images, attaching twice.
 fn refuse_unsupported(call: &Call, fields: Fields<'_>) -> Result<(), Fault> {
     if fields.boolean("multiattach") == Some(true) {
         return Err(Fault::bad_request(
             "multiattach parameter has been removed. The default behavior is to use multiattach enabled volume types. Contact \
              your administrator to create a multiattach enabled volume type and use it to create multiattach volumes.",
         ));
-    }
-    let group = fields.text("group_id").filter(|_| call.version >= VOLUME_GROUP);
-    if let Some(group) = group.or_else(|| fields.text("consistencygroup_id")) {
-        return Err(Error::not_found("Group", group).into());
     }
     let image = fields.text("imageRef").or_else(|| fields.text("image_id"));
     if image.is_some_and(|image| !image.is_empty()) {
