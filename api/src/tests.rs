@@ -21,7 +21,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 /// Any JSON, under these keys more often than under others.
-fn json(keys: Vec<&'static str>) -> impl Strategy<Value = Value> {
+fn json(mut keys: Vec<&'static str>) -> impl Strategy<Value = Value> {
+    keys.push("k");
     let number = prop_oneof![
         any::<i64>().prop_map(Number::from),
         any::<u64>().prop_map(Number::from),

@@ -125,10 +125,11 @@ fn body(about: &About) -> Option<Value> {
 fn responses(operation: &Operation, needs: Needs, faults: &mut BTreeSet<u16>) -> Value {
     let about = &operation.about;
     let mut responses = Map::new();
-    let successes: BTreeSet<u16> = match about.actions {
+    let mut successes: BTreeSet<u16> = match about.actions {
         [] => [about.success].into(),
         actions => actions.iter().map(|action| action.success).collect(),
     };
+    successes.extend(about.others.iter().filter(|status| **status < 400));
     for success in successes {
         let mut response = json!({"description": reason(success)});
         if let Some(schema) = about.answer() {
@@ -144,7 +145,7 @@ fn responses(operation: &Operation, needs: Needs, faults: &mut BTreeSet<u16>) ->
 }
 
 fn refusals(operation: &Operation, needs: Needs) -> BTreeSet<u16> {
-    let mut statuses: BTreeSet<u16> = operation.about.others.iter().copied().collect();
+    let mut statuses: BTreeSet<u16> = operation.about.others.iter().copied().filter(|status| *status >= 400).collect();
     match needs {
         Needs::Nothing => {}
         Needs::Version => statuses.extend([400, 406]),

@@ -4,6 +4,8 @@ mod check;
 mod file;
 pub(crate) mod rules;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use table::Policy;
 
