@@ -201,6 +201,11 @@ impl Answer {
         Self::new(StatusCode::OK, None)
     }
 
+    /// 201.
+    pub(crate) const fn created(body: Value) -> Self {
+        Self::new(StatusCode::CREATED, Some(body))
+    }
+
     /// 202: rows and job are committed.
     pub(crate) const fn accepted(body: Value) -> Self {
         Self::new(StatusCode::ACCEPTED, Some(body))

@@ -70,6 +70,7 @@ pub(crate) const TIME_FILTERS: Microversion = v3(60);
 pub(crate) const CLUSTER_NAME: Microversion = v3(61);
 pub(crate) const DEFAULT_TYPES: Microversion = v3(62);
 pub(crate) const VOLUME_TYPE_ID: Microversion = v3(63);
+pub(crate) const BACKUP_ENCRYPTION_KEY: Microversion = v3(64);
 pub(crate) const CONSUMES_QUOTA: Microversion = v3(65);
 pub(crate) const SNAPSHOT_IN_USE: Microversion = v3(66);
 pub(crate) const TRANSFER_ENCRYPTED: Microversion = v3(70);

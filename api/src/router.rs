@@ -60,12 +60,14 @@ fn backups(routes: Routes) -> Routes {
         .get("/backups", backups::list, ok("Lists backups").lists(&paging::BACKUPS).of(answers::BACKUP_SUMMARY))
         .post("/backups", backups::create, accepted("Backs up a volume or a snapshot").takes(&backups::create::BODY).gives("backup", answers::BACKUP_SUMMARY))
         .get("/backups/detail", backups::detail, ok("Lists backups with all that is known of them").lists(&paging::BACKUPS).of(BACKUP))
+        .post("/backups/import_record", backups::import, status(201, "Imports the record of a backup that another Cinder made").takes(&backups::import::BODY).gives("backup", answers::BACKUP_SUMMARY))
         .nothing("/backups/new", versions::absent)
         .get("/backups/{id}", backups::show, ok("Shows a backup").gives("backup", BACKUP))
         .put("/backups/{id}", backups::update, ok("Changes name, description or metadata").since(microversion::BACKUP_UPDATE).takes(&backups::update::BODY).gives("backup", answers::BACKUP_SUMMARY))
         .delete("/backups/{id}", backups::delete, accepted("Deletes a backup"))
         .nothing("/backups/{id}/edit", versions::absent)
         .post("/backups/{id}/restore", backups::restore, accepted("Restores to a volume that is there, or to a new one").takes(&backups::restore::BODY).gives("restore", answers::RESTORE))
+        .get("/backups/{id}/export_record", backups::export, ok("Exports the record of a backup").gives("backup-record", answers::RECORD))
         .post("/backups/{id}/action", backups::action, accepted("Does what the body's one key says").does(backups::action::ACTIONS))
 }
 

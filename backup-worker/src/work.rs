@@ -8,6 +8,7 @@ mod delete_backup;
 mod delete_snapshot;
 mod delete_volume;
 mod extend_volume;
+mod import_backup;
 mod manage_snapshot;
 mod manage_volume;
 mod parts;
@@ -129,6 +130,7 @@ pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) ->
         Work::CreateBackup(work) => create_backup::perform(shop, task, work).boxed().await,
         Work::RestoreBackup(work) => restore_backup::perform(shop, task, work).boxed().await,
         Work::DeleteBackup(work) => delete_backup::perform(shop, task, work).boxed().await,
+        Work::ImportBackup(work) => import_backup::perform(shop, task, work).boxed().await,
     }
 }
 

@@ -265,6 +265,7 @@ CREATE TABLE backups (
     host TEXT COLLATE "C",
     data_timestamp BIGINT NOT NULL,
     restore_volume_id TEXT COLLATE "C",
+    encryption_key_id TEXT COLLATE "C",
     created_at BIGINT NOT NULL,
     updated_at BIGINT
 );
@@ -273,6 +274,7 @@ CREATE INDEX backups_by_age ON backups (created_at, id);
 CREATE INDEX backups_by_volume ON backups (volume_id, project_id);
 CREATE INDEX backups_by_parent ON backups (parent_id);
 CREATE INDEX backups_by_status ON backups (status);
+CREATE INDEX backups_by_place ON backups (service_metadata, container);
 
 -- Key and value pairs of volumes, snapshots and backups, and the specs of group types.
 CREATE TABLE resource_metadata (

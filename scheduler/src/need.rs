@@ -43,6 +43,7 @@ pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
             pool.map(Need::Pool).ok_or_else(|| Error::invalid(format!("Invalid Group: Group {group_id} is empty.")))
         }
         Subject::BackupDelete { .. } => Ok(Need::Store),
+        Subject::BackupImport { service, .. } => Ok(Need::StoreOf(service.clone())),
     }
 }
 

@@ -88,7 +88,10 @@ async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp)
         tracing::warn!(job_id = %job.id, kind = %job.kind, reason, "job can never be placed");
         return Ok(Decision::End(job, Ending::Failed, reason));
     }
-    let is_backup = matches!(job.kind, JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupDelete);
+    let is_backup = matches!(
+        job.kind,
+        JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupDelete | JobKind::BackupImport
+    );
     let allowed = fleet.iter().filter(|worker| !(is_backup && worker.backups_disabled));
     let Some(chosen) = placement::place(&need, allowed, job.worker_id) else {
         tracing::debug!(job_id = %job.id, kind = %job.kind, ?need, "no live worker can take the job now");
@@ -175,7 +178,7 @@ enum InTheWay {
 /// A job that destroys, overwrites or resizes something waits until everything asked for earlier about the same thing has
 /// ended, and until the copies that are being made of it are complete: a backup that is still being written would leave
 /// objects behind its own deletion, a copy of a volume that is restored over would be half of the one and half of the other.
-/// A backup or restore in the way of its backup's deletion is cancelled.
+/// A backup, restore or import in the way of its backup's deletion is cancelled.
 async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
     let resource_id = match &job.subject {
         Subject::VolumeDelete { volume_id, .. }
@@ -195,7 +198,7 @@ async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
         let copied = is_being_copied(conn, job).await?;
         return Ok(if copied { InTheWay::Something } else { InTheWay::Nothing });
     };
-    let cancellable = matches!(other.kind, JobKind::BackupCreate | JobKind::BackupRestore);
+    let cancellable = matches!(other.kind, JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupImport);
     if job.kind == JobKind::BackupDelete && cancellable && !other.cancel_requested {
         return Ok(InTheWay::Cancellable(other.id));
     }

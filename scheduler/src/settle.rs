@@ -7,6 +7,7 @@
 mod backup;
 pub(crate) mod group;
 pub(crate) mod group_snapshot;
+pub(crate) mod import;
 mod replay;
 mod snapshot;
 mod volume;

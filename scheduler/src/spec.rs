@@ -12,6 +12,8 @@ use domain::{BackupId, Error, Kind, Result, SnapshotId, VolumeId};
 use format::VolumeMeta;
 use proto::worker::{self as wire, create_volume::Source, job::Work};
 
+use crate::settle::import;
+
 /// An error that is not retryable means that the job cannot be done: a row is gone or is not in the status that the job's
 /// request gave it.
 pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<wire::Job> {
@@ -79,6 +81,11 @@ async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
         Subject::BackupDelete { backup_id } => {
             let backup = expect_backup(conn, *backup_id, BackupStatus::Deleting, "Delete").await?;
             Work::DeleteBackup(wire::DeleteBackup { backup: Some(wire_backup(&backup)) })
+        }
+        Subject::BackupImport { backup_id, record, .. } => {
+            let placeholder = expect_backup(conn, *backup_id, BackupStatus::Creating, "Import").await?;
+            let backup = import::described(placeholder, record)?;
+            Work::ImportBackup(wire::ImportBackup { backup: Some(wire_backup(&backup)) })
         }
     })
 }

@@ -10,6 +10,10 @@ rows, the database, notifications. Names, objects, manifests, hashes and compres
     {"op": "restore", "store": STORE, "backup_id": ID, "volume": VOLUME, "volume_is_new": BOOL}
         restores a backup and its parents onto the file VOLUME["path"]
     {"op": "delete", "store": STORE, "backup_id": ID}
+    {"op": "export", "backup": FIELDS}
+        answers as "record" what stock's object of these fields exports
+    {"op": "import", "record": TEXT}
+        answers as "fields" what stock reads of a record, after its own objects took them
 
 STORE   {"driver": "posix", "path": …} or {"driver": "swift", "auth_url": …, "user": …, "key": …}, and for both
         "object_size", "block_size" (bytes), "compression"
@@ -32,13 +36,16 @@ import warnings
 
 warnings.simplefilter("ignore")
 
-from cinder import objects  # noqa: E402
+from cinder import context, objects  # noqa: E402
 from cinder.backup.drivers import posix, swift  # noqa: E402
 from cinder.db import base as db_base  # noqa: E402
 from cinder.volume import volume_utils  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
 CONF = cfg.CONF
+
+objects.register_all()
+STOCK_OBJECT = objects.Backup
 
 
 class Backup:
@@ -172,10 +179,34 @@ def do_know(command):
     return {}
 
 
+def do_export(command):
+    backup = stock_backup(command["backup"])
+    return {"record": backup.encode_record(driver_info={})}
+
+
+def do_import(command):
+    fields = STOCK_OBJECT.decode_record(command["record"])
+    fields.pop("driver_info")
+    # As the manager does before it lets the row take the rest.
+    taken = stock_backup(fields)
+    return {"fields": {name: taken.fields[name].to_primitive(taken, name, getattr(taken, name)) for name in fields}}
+
+
+def stock_backup(fields):
+    """Stock's own object; what is not named is null."""
+    values = {"parent_id": None, "metadata": {}} | fields
+    backup = STOCK_OBJECT(context=context.RequestContext("u", "p"))
+    for name, field in STOCK_OBJECT.fields.items():
+        if name != "parent":
+            setattr(backup, name, field.from_primitive(backup, name, values.get(name)))
+    return backup
+
+
 def answer(line):
     try:
         command = json.loads(line)
-        operation = {"backup": do_backup, "restore": do_restore, "delete": do_delete, "know": do_know}
+        operation = {"backup": do_backup, "restore": do_restore, "delete": do_delete, "know": do_know,
+                     "export": do_export, "import": do_import}
         return {"ok": True} | operation[command["op"]](command)
     except Exception as error:
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}

@@ -141,6 +141,23 @@ impl Stock {
         self.call(&json!({"op": "delete", "store": store, "backup_id": backup_id})).map(drop)
     }
 
+    /// The record that stock's own object of these fields exports.
+    ///
+    /// # Errors
+    /// Where stock's object does not take the fields, as text.
+    pub fn export_record(&mut self, fields: &Value) -> Result<String> {
+        let answer = self.call(&json!({"op": "export", "backup": fields}))?;
+        Ok(answer["record"].as_str().context("no record")?.to_owned())
+    }
+
+    /// The fields of a record as stock's own object holds them after an import.
+    ///
+    /// # Errors
+    /// Where stock does not take the record, as text.
+    pub fn import_record(&mut self, record: &str) -> Result<Value> {
+        Ok(self.call(&json!({"op": "import", "record": record}))?["fields"].take())
+    }
+
     fn call(&mut self, command: &Value) -> Result<Value> {
         writeln!(self.input, "{command}")?;
         self.input.flush()?;

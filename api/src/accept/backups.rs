@@ -8,7 +8,7 @@ use domain::lineage::choose_parent;
 use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
-use domain::{BackupId, Error, Result};
+use domain::{BackupId, Result};
 
 use super::{cancel_job_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced};
 use crate::call::Call;
@@ -142,6 +142,7 @@ fn row(call: &Call, volume: &Volume, source: &Source, parent_id: Option<BackupId
         service_metadata: None,
         data_timestamp,
         restore_volume_id: None,
+        encryption_key_id: None,
         created_at: call.now,
         updated_at: None,
         dependent_backups: 0,
@@ -185,15 +186,7 @@ async fn enqueue_deletion(conn: &mut Conn, call: &Call, backup: &Backup) -> Resu
 }
 
 /// Writes the status; a job that still works on the backup is asked to stop.
-pub(crate) async fn reset_status(call: &Call, id: &str, status: &str) -> Result<()> {
-    let to = match status.to_lowercase().as_str() {
-        "available" => BackupStatus::Available,
-        "error" => BackupStatus::Error,
-        other => {
-            let message = format!("Backup status: {other} is invalid, valid statuses are: ['available', 'error'].");
-            return Err(Error::invalid(message));
-        }
-    };
+pub(crate) async fn reset_status(call: &Call, id: &str, to: BackupStatus) -> Result<()> {
     let mut tx = call.app.database.begin("reset backup status").await?;
     let backup = backups::get(&mut tx, &call.caller.scope(), id).await?;
     cancel_job_about(&mut tx, call, &backup.id.to_string()).await?;

@@ -13,6 +13,7 @@ pub(crate) mod encryptions;
 pub(crate) mod group_snapshots;
 pub(crate) mod group_types;
 pub(crate) mod groups;
+pub(crate) mod imports;
 pub(crate) mod kinds;
 pub(crate) mod metadata;
 pub(crate) mod new_volumes;

@@ -94,7 +94,10 @@ pub(crate) const BACKUP: Keys = &[
     key("metadata", Shape::Pairs).since(microversion::BACKUP_METADATA),
     key("os-backup-project-attr:project_id", Shape::Text).since(microversion::BACKUP_PROJECT),
     key("user_id", Shape::Text).since(microversion::BACKUP_USER),
+    key("encryption_key_id", Shape::Text).optional().since(microversion::BACKUP_ENCRYPTION_KEY),
 ];
+
+pub(crate) const RECORD: Keys = &[key("backup_service", Shape::Text), key("backup_url", Shape::Text)];
 
 pub(crate) const RESTORE: Keys =
     &[key("backup_id", Shape::Uuid), key("volume_id", Shape::Uuid), key("volume_name", Shape::TextOrNull)];

@@ -43,6 +43,7 @@ impl Rule {
             Self::Text { min, max } => json!({"type": "string", "minLength": min, "maxLength": max}),
             Self::TextOrNull { max } => json!({"type": ["string", "null"], "maxLength": max}),
             Self::Name => json!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX, "pattern": "\\S"}),
+            Self::Base64 => json!({"type": "string", "minLength": 1, "format": "base64"}),
             Self::Description => json!({
                 "type": ["string", "null"], "maxLength": TEXT_MAX, "description": "printable characters",
             }),

@@ -1,5 +1,7 @@
 //! What a single value may be (contract §1.3 "Shared value types").
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -44,6 +46,8 @@ pub(crate) enum Rule {
     },
     /// As `Text`, and more than blanks.
     Name,
+    /// A text of at least one character that base64 can say.
+    Base64,
     /// A text of printable characters, or null.
     Description,
     /// A whole number of at least 1, or its digits in a text.
@@ -82,6 +86,7 @@ impl Rule {
             Self::TextOrNull { .. } | Self::Description if !value.is_string() => text_or_null(value),
             Self::TextOrNull { max } => text(value, 0, *max),
             Self::Name => text(value, 1, TEXT_MAX).or_else(|| not_blank(value)),
+            Self::Base64 => text(value, 1, usize::MAX).or_else(|| base64(value)),
             Self::Description => text(value, 0, TEXT_MAX).or_else(|| printable(value)),
             Self::Size => number(value, 1, "'integer', 'string'"),
             Self::SizeOrNull if value.is_null() => None,
@@ -146,6 +151,11 @@ fn text(value: &Value, min: usize, max: usize) -> Option<String> {
 
 fn text_or_null(value: &Value) -> Option<String> {
     if value.is_null() { None } else { wrong_type(value, "'string', 'null'") }
+}
+
+fn base64(value: &Value) -> Option<String> {
+    let compact: String = value.as_str()?.chars().filter(|symbol| !symbol.is_ascii_whitespace()).collect();
+    STANDARD.decode(compact).is_err().then(|| format!("{} is not a 'base64'", python::repr(value)))
 }
 
 fn printable(value: &Value) -> Option<String> {

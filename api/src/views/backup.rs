@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::{Viewer, time};
 use crate::microversion;
 
+/// The key of those who have no key manager; nobody is told.
+const FIXED_KEY_ID: &str = "00000000-0000-0000-0000-000000000000";
+
 /// `id`, `name` and `links`: all that create, update and the short list answer.
 pub(crate) fn summary(backup: &Backup, viewer: Viewer<'_>) -> Value {
     let id = backup.id.to_string();
@@ -44,7 +47,16 @@ pub(crate) fn detail(backup: &Backup, metadata: &Pairs, viewer: Viewer<'_>) -> V
     if viewer.is_admin && viewer.version >= microversion::BACKUP_USER {
         view["user_id"] = backup.user_id.as_str().into();
     }
+    let key = backup.encryption_key_id.as_deref().filter(|key| *key != FIXED_KEY_ID);
+    if let Some(key) = key.filter(|_| viewer.version >= microversion::BACKUP_ENCRYPTION_KEY) {
+        view["encryption_key_id"] = key.into();
+    }
     view
+}
+
+/// A record and the driver that can read it.
+pub(crate) fn record(service: &str, url: &str) -> Value {
+    json!({"backup-record": {"backup_service": service, "backup_url": url}})
 }
 
 /// The answer to a restore. `volume_name` is the target's name as it is now.

@@ -18,6 +18,7 @@ mod policy;
 mod qos_specs;
 mod quotas;
 mod raw;
+mod records;
 mod refusals;
 mod rubbish;
 mod serving;

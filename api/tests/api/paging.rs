@@ -35,6 +35,7 @@ async fn backups(world: &World) -> Vec<Backup> {
             service_metadata: None,
             data_timestamp: created_at,
             restore_volume_id: None,
+            encryption_key_id: None,
             created_at,
             updated_at: None,
             dependent_backups: 0,

@@ -58,7 +58,7 @@ async fn settle_backup(conn: &mut Conn, job: &Job, id: BackupId, effect: BackupE
         BackupEffect::Untouched => Ok(()),
         BackupEffect::Becomes(to) => {
             let from = match job.subject.kind() {
-                JobKind::BackupCreate => BackupStatus::Creating,
+                JobKind::BackupCreate | JobKind::BackupImport => BackupStatus::Creating,
                 JobKind::BackupRestore => BackupStatus::Restoring,
                 _ => BackupStatus::Deleting,
             };

@@ -41,7 +41,7 @@ macro_rules! stored {
     () => {
         "id, project_id, user_id, volume_id, snapshot_id, parent_id, name, description, container, status, fail_reason, \
          size_gb, object_count, availability_zone, host, service, service_metadata, data_timestamp, restore_volume_id, \
-         created_at, updated_at"
+         encryption_key_id, created_at, updated_at"
     };
 }
 
@@ -78,7 +78,7 @@ pub struct Place {
 /// record back, contract §2.7).
 pub async fn insert(conn: &mut Conn, backup: &Backup) -> Result<()> {
     sql("DELETE FROM backups WHERE id = $1 AND status = 'deleted'").bind(backup.id).execute(conn).await?;
-    let text = format!("INSERT INTO backups ({}) VALUES ({})", stored!(), placeholders(1, 21));
+    let text = format!("INSERT INTO backups ({}) VALUES ({})", stored!(), placeholders(1, 22));
     sql(text)
         .bind(backup.id)
         .bind(&backup.project_id)
@@ -99,6 +99,7 @@ pub async fn insert(conn: &mut Conn, backup: &Backup) -> Result<()> {
         .bind(&backup.service_metadata)
         .bind(backup.data_timestamp)
         .bind(backup.restore_volume_id)
+        .bind(&backup.encryption_key_id)
         .bind(backup.created_at)
         .bind(backup.updated_at)
         .execute(conn)
@@ -178,6 +179,24 @@ fn check_chain(id: BackupId, chain: &[Backup]) -> Result<()> {
     }
 }
 
+/// Whether `id` is among the ancestors of `of`, or is `of`: it must not become its child then.
+pub async fn is_ancestor(conn: &mut Conn, id: BackupId, of: BackupId) -> Result<bool> {
+    if id == of {
+        return Ok(true);
+    }
+    let row = sql("WITH RECURSIVE chain (link_id) AS (
+            SELECT parent_id FROM backups WHERE id = $1 AND parent_id IS NOT NULL AND status <> 'deleted'
+            UNION
+            SELECT backups.parent_id FROM backups, chain
+            WHERE backups.id = chain.link_id AND backups.parent_id IS NOT NULL AND backups.status <> 'deleted')
+         SELECT link_id FROM chain WHERE link_id = $2")
+    .bind(of)
+    .bind(id)
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.is_some())
+}
+
 /// Takes the row's lock for the transaction when the status is `status`; parents are held this way while a child is made,
 /// backups while they are deleted, so that the two exclude each other.
 pub async fn hold(conn: &mut Conn, id: BackupId, status: BackupStatus) -> Result<bool> {
@@ -254,6 +273,36 @@ pub async fn begin(conn: &mut Conn, id: BackupId, place: &Place, now: Timestamp)
     })
 }
 
+/// Everything that a record says of the imported backup, in the place of what stood there; its owner, status and reason
+/// stay.
+pub async fn fill(conn: &mut Conn, backup: &Backup, now: Timestamp) -> Result<()> {
+    sql("UPDATE backups SET
+            volume_id = $2, snapshot_id = $3, parent_id = $4, name = $5, description = $6, container = $7, object_count = $8,
+            availability_zone = $9, host = $10, service = $11, service_metadata = $12, data_timestamp = $13,
+            restore_volume_id = $14, encryption_key_id = $15, created_at = $16, updated_at = $17
+         WHERE id = $1 AND status <> 'deleted'")
+    .bind(backup.id)
+    .bind(backup.volume_id)
+    .bind(backup.snapshot_id)
+    .bind(backup.parent_id)
+    .bind(&backup.name)
+    .bind(&backup.description)
+    .bind(&backup.container)
+    .bind(backup.object_count)
+    .bind(&backup.availability_zone)
+    .bind(&backup.host)
+    .bind(&backup.service)
+    .bind(&backup.service_metadata)
+    .bind(backup.data_timestamp)
+    .bind(backup.restore_volume_id)
+    .bind(&backup.encryption_key_id)
+    .bind(backup.created_at)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// The data objects and the volume's size when it was complete.
 pub async fn complete(conn: &mut Conn, id: BackupId, object_count: i64, size_gb: i64, now: Timestamp) -> Result<()> {
     TABLE.set(conn, "object_count", id, object_count, now).await?;
@@ -293,6 +342,7 @@ fn from_row(row: &Row) -> Result<Backup> {
         service_metadata: row.opt_text("service_metadata")?,
         data_timestamp: row.time("data_timestamp")?,
         restore_volume_id: row.opt_id("restore_volume_id")?,
+        encryption_key_id: row.opt_text("encryption_key_id")?,
         created_at: row.time("created_at")?,
         updated_at: row.opt_time("updated_at")?,
         dependent_backups: row.i64("dependent_backups")?,

@@ -334,7 +334,7 @@ pub async fn expired(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<
 const OWN_VOLUME: &str = "kind IN ('volume_create', 'volume_delete', 'volume_extend', 'volume_manage', 'backup_restore') \
                           OR (kind = 'backup_create' AND snapshot_id IS NULL)";
 /// The kinds of job whose request gave a backup its status.
-const OWN_BACKUP: &str = "kind IN ('backup_create', 'backup_restore', 'backup_delete')";
+const OWN_BACKUP: &str = "kind IN ('backup_create', 'backup_restore', 'backup_delete', 'backup_import')";
 
 /// Whether the status of the job's volume belongs to an unfinished job that was asked for later.
 pub async fn volume_superseded(conn: &mut Conn, job: &Job) -> Result<bool> {

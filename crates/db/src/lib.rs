@@ -30,6 +30,7 @@ pub mod pool_files;
 pub mod qos_specs;
 pub mod quotas;
 pub mod services;
+pub mod sharing;
 pub mod snapshots;
 pub mod transfers;
 pub mod types;

@@ -27,6 +27,10 @@ struct Params {
     freeze: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_volume: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
 }
 
 /// The text of `params`.
@@ -47,6 +51,10 @@ pub(crate) fn to_params(subject: &Subject) -> Result<String> {
         }
         Subject::BackupCreate { freeze, .. } => params.freeze = Some(*freeze),
         Subject::BackupRestore { new_volume, .. } => params.new_volume = Some(*new_volume),
+        Subject::BackupImport { service, record, .. } => {
+            params.service = Some(service.clone());
+            params.record = Some(record.clone());
+        }
         Subject::VolumeCreate { .. }
         | Subject::VolumeRevert { .. }
         | Subject::SnapshotCreate { .. }
@@ -112,5 +120,10 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
             new_volume: params.new_volume.ok_or_else(|| lacks("new_volume"))?,
         },
         JobKind::BackupDelete => Subject::BackupDelete { backup_id: row.id("backup_id")? },
+        JobKind::BackupImport => Subject::BackupImport {
+            backup_id: row.id("backup_id")?,
+            service: params.service.ok_or_else(|| lacks("service"))?,
+            record: params.record.ok_or_else(|| lacks("record"))?,
+        },
     })
 }

@@ -111,13 +111,14 @@ pub async fn candidates(conn: &mut Conn, since: Timestamp) -> Result<Vec<Candida
     let disabled = sql("SELECT host, binary_name FROM services WHERE disabled").fetch_all(conn).await?;
     let disabled: Vec<_> =
         disabled.iter().map(|row| Ok((row.text("host")?, row.text("binary_name")?))).collect::<Result<_>>()?;
-    let rows = sql("SELECT workers.id, workers.host, workers.slots, workers.pools, workers.draining,
+    let rows =
+        sql("SELECT workers.id, workers.host, workers.backup_driver, workers.slots, workers.pools, workers.draining,
             (SELECT COUNT(*) FROM jobs
              WHERE jobs.worker_id = workers.id AND jobs.state IN ('assigned', 'running')) AS busy
          FROM workers WHERE workers.heartbeat_at > $1 ORDER BY workers.id")
-    .bind(since)
-    .fetch_all(conn)
-    .await?;
+        .bind(since)
+        .fetch_all(conn)
+        .await?;
     let candidate = |row: &Row| {
         let host = row.text("host")?;
         let backend = |name: &String| Some(name.strip_prefix(&host)?.strip_prefix('@')?.to_owned());
@@ -127,6 +128,7 @@ pub async fn candidates(conn: &mut Conn, since: Timestamp) -> Result<Vec<Candida
             backups_disabled: of("cinder-backup").any(|name| *name == host),
             closed_backends: of("cinder-volume").filter_map(backend).collect(),
             host: host.clone(),
+            backup_driver: row.text("backup_driver")?,
             pools: pools(row)?,
             slots: row.i64("slots")?,
             busy: row.i64("busy")?,

@@ -45,6 +45,8 @@ pub struct Backup {
     pub service_metadata: Option<String>,
     pub data_timestamp: Timestamp,
     pub restore_volume_id: Option<VolumeId>,
+    /// Of an imported backup of an encrypted volume; nothing here makes keys.
+    pub encryption_key_id: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Option<Timestamp>,
     /// Children that are not deleted: derived from `parent_id` when the row is read, never stored.
@@ -65,6 +67,16 @@ impl Backup {
             return Err(Error::invalid("Invalid backup: Backup to be restored has invalid size"));
         }
         Ok(())
+    }
+
+    /// The driver that wrote it: without one, and without objects, there is nothing to hand on.
+    pub fn check_export(&self) -> Result<&str> {
+        if self.status != BackupStatus::Available {
+            let status = self.status;
+            return Err(Error::invalid(format!("Invalid backup: Backup status must be available and not {status}.")));
+        }
+        let whole = self.service.as_deref().filter(|_| self.service_metadata.is_some());
+        whole.ok_or_else(|| Error::invalid("Invalid backup: Backup has no objects in any store."))
     }
 
     /// Contract §1.5.5; `force` lifts the status rule, never the children's.

@@ -28,6 +28,7 @@ words! {
         BackupCreate = "backup_create",
         BackupRestore = "backup_restore",
         BackupDelete = "backup_delete",
+        BackupImport = "backup_import",
     }
 }
 
@@ -189,6 +190,12 @@ pub enum Subject {
     BackupDelete {
         backup_id: BackupId,
     },
+    /// `service` is the driver that the operator names, `record` what `format::BackupRecord` reads.
+    BackupImport {
+        backup_id: BackupId,
+        service: String,
+        record: String,
+    },
 }
 
 impl Subject {
@@ -207,6 +214,7 @@ impl Subject {
             Self::BackupCreate { .. } => JobKind::BackupCreate,
             Self::BackupRestore { .. } => JobKind::BackupRestore,
             Self::BackupDelete { .. } => JobKind::BackupDelete,
+            Self::BackupImport { .. } => JobKind::BackupImport,
         }
     }
 
@@ -223,7 +231,7 @@ impl Subject {
             | Self::SnapshotManage { volume_id, .. }
             | Self::BackupCreate { volume_id, .. }
             | Self::BackupRestore { volume_id, .. } => Some(*volume_id),
-            Self::GroupSnapshotCreate { .. } | Self::BackupDelete { .. } => None,
+            Self::GroupSnapshotCreate { .. } | Self::BackupDelete { .. } | Self::BackupImport { .. } => None,
         }
     }
 
@@ -244,7 +252,8 @@ impl Subject {
         match self {
             Self::BackupCreate { backup_id, .. }
             | Self::BackupRestore { backup_id, .. }
-            | Self::BackupDelete { backup_id } => Some(*backup_id),
+            | Self::BackupDelete { backup_id }
+            | Self::BackupImport { backup_id, .. } => Some(*backup_id),
             _ => None,
         }
     }

@@ -50,6 +50,7 @@ mod tests {
             service_metadata: None,
             data_timestamp: Timestamp::from_micros(at),
             restore_volume_id: None,
+            encryption_key_id: None,
             created_at: Timestamp::from_micros(at),
             updated_at: None,
             dependent_backups: 0,

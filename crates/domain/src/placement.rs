@@ -11,6 +11,8 @@ const GIB: i64 = 1 << 30;
 pub struct Candidate {
     pub worker_id: WorkerId,
     pub host: String,
+    /// The driver of its store, a class path in Cinder's naming.
+    pub backup_driver: String,
     pub pools: Vec<PoolReport>,
     pub slots: i64,
     /// Jobs assigned to it or running on it.
@@ -92,6 +94,8 @@ pub enum Need {
     AnyPool { size_bytes: i64 },
     /// Only the object store.
     Store,
+    /// The store whose driver's class path begins so.
+    StoreOf(String),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -132,6 +136,7 @@ pub fn place<'a>(
 fn pool_for<'a>(need: &Need, worker: &'a Candidate) -> Option<Option<&'a PoolReport>> {
     match need {
         Need::Store => Some(None),
+        Need::StoreOf(service) => worker.backup_driver.starts_with(service).then_some(None),
         Need::Pool(name) => worker.pools.iter().find(|pool| pool.name == *name).map(Some),
         // Volumes are sparse: a volume may be larger than what is free, a full pool takes none.
         Need::AnyPool { size_bytes } => worker
@@ -145,12 +150,26 @@ fn pool_for<'a>(need: &Need, worker: &'a Candidate) -> Option<Option<&'a PoolRep
 }
 
 /// Why none of these workers can ever take the job, however long it waits: every pool, full or not, is too small for the
-/// volume. `None` where one could, and where no pool is known yet: somebody may come.
+/// volume, or all have another store. `None` where one could, and where none is known yet: somebody may come.
 #[must_use]
 pub fn never_fits(need: &Need, candidates: &[Candidate]) -> Option<String> {
-    let Need::AnyPool { size_bytes } = need else { return None };
+    match need {
+        Need::AnyPool { size_bytes } => too_large(*size_bytes, candidates),
+        Need::StoreOf(service) => unknown_store(service, candidates),
+        Need::Pool(_) | Need::Store => None,
+    }
+}
+
+fn unknown_store(service: &str, candidates: &[Candidate]) -> Option<String> {
+    let known = candidates.is_empty() || candidates.iter().any(|worker| worker.backup_driver.starts_with(service));
+    (!known).then(|| {
+        format!("Import record failed, cannot find backup service to perform the import. Request service {service}.")
+    })
+}
+
+fn too_large(size_bytes: i64, candidates: &[Candidate]) -> Option<String> {
     let largest = candidates.iter().flat_map(|worker| &worker.pools).max_by_key(|pool| pool.total_bytes)?;
-    if largest.could_hold(*size_bytes) {
+    if largest.could_hold(size_bytes) {
         return None;
     }
     let (size_gb, most_gb) = (size_bytes.div_euclid(GIB), largest.total_bytes.saturating_mul(OVERCOMMIT) / GIB);
@@ -172,6 +191,7 @@ mod tests {
         Candidate {
             worker_id: WorkerId::random(),
             host: "h".into(),
+            backup_driver: "cinder.backup.drivers.posix.PosixBackupDriver".into(),
             pools,
             slots: 2,
             busy,
@@ -211,6 +231,20 @@ mod tests {
         let mut workers = [worker(0, "a", 1)];
         workers[0].disabled = true;
         assert_eq!(place(&Need::Store, &workers, None), None);
+    }
+
+    #[test]
+    fn a_store_is_known_by_the_start_of_its_driver() {
+        let workers = [worker(0, "a", 1)];
+        let store = |service: &str| Need::StoreOf(service.into());
+        for known in ["", "cinder.backup.drivers.posix", "cinder.backup.drivers.posix.PosixBackupDriver"] {
+            assert!(place(&store(known), &workers, None).is_some(), "{known}");
+            assert_eq!(never_fits(&store(known), &workers), None);
+        }
+        let other = store("cinder.backup.drivers.ceph");
+        assert_eq!(place(&other, &workers, None), None);
+        assert!(never_fits(&other, &workers).expect("a reason").ends_with("cinder.backup.drivers.ceph."));
+        assert_eq!(never_fits(&other, &[]), None, "somebody may come");
     }
 
     #[test]

@@ -108,6 +108,10 @@ pub fn settle(subject: &Subject, ending: Ending) -> Effects {
             let backup = BackupEffect::Becomes(BackupStatus::Available);
             Effects { volume, backup, reason_to_backup: !ok, ..NOTHING }
         }
+        Subject::BackupImport { .. } => {
+            let status = if ok { BackupStatus::Available } else { BackupStatus::Error };
+            Effects { backup: BackupEffect::Becomes(status), reason_to_backup: !ok, ..NOTHING }
+        }
         Subject::BackupDelete { .. } if ok => Effects { backup: BackupEffect::Gone, ..NOTHING },
         Subject::BackupDelete { .. } => {
             Effects { backup: BackupEffect::Becomes(BackupStatus::Error), reason_to_backup: true, ..NOTHING }

@@ -18,4 +18,4 @@ pub use delete::delete;
 pub use port::{
     BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Settings, Stored,
 };
-pub use restore::restore;
+pub use restore::{inspect, restore};

@@ -4,10 +4,23 @@ use domain::{Error, Result};
 use futures::{Stream, stream};
 use storage::{Entry, ObjectStore};
 
-/// Whether `name` is an object of the backup with this prefix: behind the prefix follows `-` (data) or `_` (the two
-/// documents). The backup `…-1` must never touch an object of `…-10`.
+/// Whether `name` is an object of the backup with this prefix: behind it follows the number of a data object, with or without
+/// the attempt's, or the name of one of the two documents. The backup `…-1` must never touch an object of `…-10`, and one
+/// whose record was imported with the prefix `volume` none of all the others'.
 pub(crate) fn belongs_to(name: &str, prefix: &str) -> bool {
-    name.strip_prefix(prefix).is_some_and(|tail| tail.starts_with(['-', '_']))
+    let Some(tail) = name.strip_prefix(prefix) else { return false };
+    let is_document = || name == format::names::metadata(prefix) || name == format::names::sha256_file(prefix);
+    match tail.strip_prefix('-') {
+        Some(number) => {
+            let (number, attempt) = number.split_once("-r").unwrap_or((number, "0"));
+            is_number(number) && is_number(attempt)
+        }
+        None => is_document(),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// An empty prefix would cover the whole container.
@@ -55,7 +68,8 @@ mod tests {
         for ours in ["p-1-00001", "p-1_metadata", "p-1_sha256file", "p-1-00001-r2"] {
             assert!(belongs_to(ours, "p-1"), "{ours}");
         }
-        for foreign in ["p-10-00001", "p-1", "p-1/x", "q", "p-10_metadata"] {
+        let strange = ["p-1_volume", "p-1-", "p-1-x", "p-1-00001-r", "p-1-00001-00002", "p-1_metadata_metadata"];
+        for foreign in ["p-10-00001", "p-1", "p-1/x", "q", "p-10_metadata"].into_iter().chain(strange) {
             assert!(!belongs_to(foreign, "p-1"), "{foreign}");
         }
     }

@@ -66,6 +66,10 @@ impl InlineObject {
         self.members.extend_from_slice(value);
     }
 
+    pub(crate) fn number(&mut self, key: &str, value: i64) {
+        self.raw(key, value.to_string().as_bytes());
+    }
+
     pub(crate) fn boolean(&mut self, key: &str, value: bool) {
         self.raw(key, if value { b"true" } else { b"false" });
     }

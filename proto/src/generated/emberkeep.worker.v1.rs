@@ -78,7 +78,7 @@ pub struct Job {
     pub attempt: i64,
     #[prost(
         oneof = "job::Work",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 19"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 23, 19"
     )]
     pub work: ::core::option::Option<job::Work>,
 }
@@ -108,6 +108,8 @@ pub mod job {
         ManageSnapshot(super::ManageSnapshot),
         #[prost(message, tag = "22")]
         RevertVolume(super::RevertVolume),
+        #[prost(message, tag = "23")]
+        ImportBackup(super::ImportBackup),
         #[prost(message, tag = "19")]
         CreateGroupSnapshot(super::CreateGroupSnapshot),
     }
@@ -279,6 +281,12 @@ pub struct RestoreBackup {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteBackup {
+    #[prost(message, optional, tag = "1")]
+    pub backup: ::core::option::Option<Backup>,
+}
+/// Its objects are said to lie at the backup's place: look.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportBackup {
     #[prost(message, optional, tag = "1")]
     pub backup: ::core::option::Option<Backup>,
 }

@@ -1,7 +1,8 @@
 //! A worker takes the job that was assigned to it.
 
-use db::jobs;
-use domain::job::Job;
+use db::{Scope, backups, jobs, sharing};
+use domain::backup::BackupStatus;
+use domain::job::{Ending, Job, Subject};
 use domain::{Error, Result, Timestamp};
 use proto::worker::claim_response::Answer;
 use proto::worker::{ClaimRequest, ClaimResponse, Stale};
@@ -9,7 +10,8 @@ use stdx::report::Chain;
 
 use super::Reporter;
 use crate::core::Core;
-use crate::{settle, spec};
+use crate::settle::{self, Report};
+use crate::spec;
 
 pub(super) async fn claim(core: &Core, request: &ClaimRequest) -> Result<ClaimResponse> {
     let reporter = Reporter::parse(&request.worker_id, &request.job_id, request.generation)?;
@@ -18,6 +20,12 @@ pub(super) async fn claim(core: &Core, request: &ClaimRequest) -> Result<ClaimRe
     let claimed =
         jobs::claim(&mut tx, reporter.job, reporter.generation, reporter.worker, core.lease_until(now), now).await?;
     let Some(job) = claimed else { return Ok(stale()) };
+    if keeps_objects(&mut tx, &job).await? {
+        settle::end(&mut tx, &job, Ending::Succeeded, None, &Report::default(), now).await?;
+        tx.commit().await?;
+        core.wake_round();
+        return Ok(stale());
+    }
     match spec::of(&mut tx, &job).await {
         Ok(spec) => {
             tx.commit().await?;
@@ -32,6 +40,18 @@ pub(super) async fn claim(core: &Core, request: &ClaimRequest) -> Result<ClaimRe
             Ok(stale())
         }
     }
+}
+
+/// A deletion that leaves nothing to do: another backup needs the objects, and the row alone goes. Decided and done in one
+/// transaction, so that of several such backups the last one takes the objects along, and no other.
+async fn keeps_objects(conn: &mut db::Conn, job: &Job) -> Result<bool> {
+    let Subject::BackupDelete { backup_id } = job.subject else { return Ok(false) };
+    if !sharing::has_others(conn, backup_id).await? {
+        return Ok(false);
+    }
+    // An operator may have set another status since.
+    let backup = backups::get(conn, &Scope::All, &backup_id.to_string()).await?;
+    Ok(backup.status == BackupStatus::Deleting)
 }
 
 /// What the job is about is gone or was moved on: it ends here, and the worker forgets the hint.

@@ -7,7 +7,7 @@ use domain::quota::Holding;
 use domain::settle::{BackupEffect, Effects};
 use domain::{BackupId, Result};
 
-use super::{End, found, replay};
+use super::{End, found, import, replay};
 
 const DEFAULT_REASON: &str = "the job was cancelled";
 
@@ -22,8 +22,11 @@ pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effects: &Effects) -> 
 
 /// Only from the status that the job itself gave the backup: one that is being deleted meanwhile is not resurrected.
 async fn becomes(conn: &mut Conn, end: &End<'_>, id: BackupId, to: BackupStatus, has_reason: bool) -> Result<()> {
+    let refusal = if end.succeeded() { import::refusal(conn, end).await? } else { None };
+    let to = if refusal.is_some() { BackupStatus::Error } else { to };
+    let has_reason = has_reason || refusal.is_some();
     let from = match end.job.kind {
-        JobKind::BackupCreate => BackupStatus::Creating,
+        JobKind::BackupCreate | JobKind::BackupImport => BackupStatus::Creating,
         JobKind::BackupRestore => BackupStatus::Restoring,
         _ => BackupStatus::Deleting,
     };
@@ -33,11 +36,12 @@ async fn becomes(conn: &mut Conn, end: &End<'_>, id: BackupId, to: BackupStatus,
         return Ok(());
     }
     if has_reason {
-        let reason = fail_reason(end.reason.unwrap_or(DEFAULT_REASON));
+        let reason = fail_reason(refusal.as_deref().or(end.reason).unwrap_or(DEFAULT_REASON));
         return backups::set_fail_reason(conn, id, Some(&reason), end.now).await;
     }
     match &end.job.subject {
         Subject::BackupCreate { .. } => complete(conn, end, id).await,
+        Subject::BackupImport { record, .. } => import::fill(conn, end, id, record).await,
         Subject::BackupRestore { volume_id, .. } => {
             backups::set_fail_reason(conn, id, None, end.now).await?;
             replay::restored(conn, end, id, *volume_id).await

@@ -2,6 +2,7 @@
 //! file and on a real PostgreSQL (`real::`, which needs `EMBERKEEP_TEST_POSTGRES_URL`).
 
 mod configuration;
+mod importing;
 mod leases;
 mod placing;
 mod reconciling;
@@ -32,6 +33,13 @@ macro_rules! cases {
 }
 
 cases! {
+    importing:
+        a_record_becomes_a_backup_of_the_importer
+        a_record_that_fails_stays_a_placeholder
+        objects_that_are_going_make_no_backup
+        a_record_that_closes_a_circle_is_refused
+        a_deletion_is_not_in_the_way_of_shared_objects
+        a_reset_deletion_takes_no_row;
     leases:
         the_next_worker_goes_on_and_the_lost_one_is_refused
         heartbeats_keep_a_lease_and_a_dead_generation_hears_so

@@ -86,6 +86,7 @@ pub(crate) fn backup(of: &Volume, status: BackupStatus) -> Backup {
         service_metadata: None,
         data_timestamp: Timestamp::now(),
         restore_volume_id: None,
+        encryption_key_id: None,
         created_at: Timestamp::now(),
         updated_at: None,
         dependent_backups: 0,

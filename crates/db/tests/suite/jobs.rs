@@ -64,6 +64,7 @@ pub(crate) async fn every_subject_comes_back(lab: Lab) {
         Subject::BackupCreate { backup_id, volume_id, snapshot_id: None, freeze: true },
         Subject::BackupRestore { backup_id, volume_id, new_volume: true },
         Subject::BackupDelete { backup_id },
+        Subject::BackupImport { backup_id, service: "cinder.backup".into(), record: "e30=".into() },
     ];
     for subject in subjects {
         let id = lab.enqueue(subject.clone(), at(0)).await;

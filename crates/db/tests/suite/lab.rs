@@ -188,6 +188,7 @@ pub(crate) fn backup(volume: VolumeId, parent: Option<BackupId>, secs: i64) -> B
         service_metadata: None,
         data_timestamp: at(secs),
         restore_volume_id: None,
+        encryption_key_id: None,
         created_at: at(secs),
         updated_at: None,
         dependent_backups: 0,

@@ -11,6 +11,7 @@ mod outbox;
 mod pool_files;
 mod quotas;
 mod rows;
+mod sharing;
 mod types;
 
 macro_rules! on_both {
@@ -110,6 +111,12 @@ on_both! {
         a_volume_takes_its_own_with_it
         stuck_rows_have_no_job
         metadata_sets
+    }
+    sharing {
+        the_same_place_is_shared
+        of_the_deletions_at_once_only_the_last_is_alone
+        no_backup_becomes_its_own_ancestor
+        a_record_fills_its_placeholder
     }
     types {
         types_are_found_by_id_and_name

@@ -25,7 +25,7 @@ use verify::{Verifier, volume_bytes};
 
 use crate::hash::{BlockHasher, md5_of_zero_chunk};
 use crate::listing::check_prefix;
-use crate::port::{Context, Reporter, RestoreRequest};
+use crate::port::{Context, Layer, Reporter, RestoreRequest};
 use crate::progress::Progress;
 use crate::work::{Work, compute, cores};
 
@@ -50,6 +50,17 @@ pub async fn restore(
 ) -> Result<Vec<VolumeMeta>> {
     let work = Work::new(&context.cancel);
     work.run(Box::pin(run(context, &work, request, reporter))).await
+}
+
+/// Whether the backup is there and its manifest says nothing that a restore would refuse. Reads nothing else.
+///
+/// # Errors
+/// `Damaged` for a manifest that is missing, contradicts itself or belongs to another backup, `Invalid` for names that the
+/// store does not take, `Cancelled`, and what the store answers.
+pub async fn inspect(context: &Context, layer: Layer) -> Result<()> {
+    check_prefix(&layer.prefix)?;
+    let layers = Work::new(&context.cancel).run(chain::load(context, vec![layer])).await?;
+    chain::volume_metas(&layers).map(drop)
 }
 
 async fn run(

@@ -1,0 +1,12 @@
+//! Looks whether an imported record speaks the truth: a backup is available only when it is whole.
+
+use domain::Result;
+use proto::worker::{Done, ImportBackup};
+
+use super::{Task, Workshop, parts};
+
+pub(super) async fn perform(shop: &Workshop, task: &Task, work: ImportBackup) -> Result<Done> {
+    let layer = parts::layer(&parts::present(work.backup)?)?;
+    engine::inspect(&shop.context(&task.stop), layer).await?;
+    Ok(Done::default())
+}
