@@ -11,7 +11,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::Volume;
 use domain::{Result, SnapshotId};
 
-use super::{check_same_size, commit, enqueue, groups as accept_groups, raced, services};
+use super::{check_unchanged, commit, enqueue, groups as accept_groups, raced, services};
 use crate::call::Call;
 
 /// All volumes of the group at once: one job takes all snapshots.
@@ -46,7 +46,7 @@ pub(crate) async fn create(
         if !volumes::change_status(&mut tx, volume.id, &[volume.status], volume.status, call.now).await? {
             return Err(raced("Volume", volume.id));
         }
-        check_same_size(&mut tx, volume).await?;
+        check_unchanged(&mut tx, volume).await?;
         services::check_not_frozen(&mut tx, volume.host.as_deref()).await?;
         snapshots::insert(&mut tx, part).await?;
     }
@@ -94,9 +94,9 @@ pub(crate) async fn delete(call: &Call, id: &str) -> Result<()> {
         if !snapshots::change_status(&mut tx, part.id, &[part.status], SnapshotStatus::Deleting, call.now).await? {
             return Err(raced("Snapshot", part.id));
         }
-        let pool = super::snapshots::pool_of(&mut tx, part).await?;
-        let subject = Subject::SnapshotDelete { snapshot_id: part.id, volume_id: part.volume_id };
-        enqueue(&mut tx, call, subject, &part.project_id, pool.as_deref()).await?;
+        let volume = volumes::get(&mut tx, &db::Scope::All, &part.volume_id.to_string()).await?;
+        let subject = Subject::SnapshotDelete { snapshot_id: part.id, volume_id: part.volume_id, keep_data: false };
+        enqueue(&mut tx, call, subject, &part.project_id, volume.pool.as_deref()).await?;
     }
     commit(call, tx).await
 }

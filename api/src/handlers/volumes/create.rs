@@ -1,6 +1,5 @@
 //! `POST /volumes` → 202 (contract §1.6.1).
 
-use domain::Error;
 use serde_json::json;
 
 use super::whole::gather_one;
@@ -48,7 +47,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
         return Err(Fault::malformed());
     }
     call.require(rules::VOLUME_CREATE)?;
-    refuse_unsupported(&call, fields)?;
+    refuse_unsupported(fields)?;
     let text = |name| fields.text(name).map(str::to_owned);
     let wish = NewVolume {
         size_gb: fields.integer("size"),
@@ -69,7 +68,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
 }
 
 /// What Cinder can have and this service has not: images, attaching twice.
-fn refuse_unsupported(call: &Call, fields: Fields<'_>) -> Result<(), Fault> {
+fn refuse_unsupported(fields: Fields<'_>) -> Result<(), Fault> {
     if fields.boolean("multiattach") == Some(true) {
         return Err(Fault::bad_request(
             "multiattach parameter has been removed. The default behavior is to use multiattach enabled volume types. Contact \
