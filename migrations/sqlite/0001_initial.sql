@@ -161,7 +161,9 @@ CREATE TABLE volumes (
 );
 CREATE INDEX volumes_by_project ON volumes (project_id, created_at, id);
 CREATE INDEX volumes_by_age ON volumes (created_at, id);
-CREATE INDEX volumes_by_status ON volumes (status);
+CREATE INDEX volumes_by_status ON volumes (status, created_at, id);
+CREATE INDEX volumes_by_name ON volumes (COALESCE(name, ''), created_at, id);
+CREATE INDEX volumes_by_project_and_name ON volumes (project_id, COALESCE(name, ''), created_at, id);
 CREATE INDEX volumes_by_type ON volumes (volume_type_id);
 CREATE INDEX volumes_by_host ON volumes (host);
 CREATE INDEX volumes_by_group ON volumes (group_id);
@@ -237,7 +239,9 @@ CREATE INDEX snapshots_by_project ON snapshots (project_id, created_at, id);
 CREATE INDEX snapshots_by_age ON snapshots (created_at, id);
 CREATE INDEX snapshots_by_volume ON snapshots (volume_id);
 CREATE INDEX snapshots_by_group_snapshot ON snapshots (group_snapshot_id);
-CREATE INDEX snapshots_by_status ON snapshots (status);
+CREATE INDEX snapshots_by_status ON snapshots (status, created_at, id);
+CREATE INDEX snapshots_by_name ON snapshots (COALESCE(name, ''), created_at, id);
+CREATE INDEX snapshots_by_project_and_name ON snapshots (project_id, COALESCE(name, ''), created_at, id);
 
 -- A deleted backup's row stays, with status 'deleted'.
 CREATE TABLE backups (
@@ -269,8 +273,10 @@ CREATE INDEX backups_by_project ON backups (project_id, created_at, id);
 CREATE INDEX backups_by_age ON backups (created_at, id);
 CREATE INDEX backups_by_volume ON backups (volume_id, project_id);
 CREATE INDEX backups_by_parent ON backups (parent_id);
-CREATE INDEX backups_by_status ON backups (status);
 CREATE INDEX backups_by_place ON backups (service_metadata, container);
+CREATE INDEX backups_by_status ON backups (status, created_at, id);
+CREATE INDEX backups_by_name ON backups (COALESCE(name, ''), created_at, id);
+CREATE INDEX backups_by_project_and_name ON backups (project_id, COALESCE(name, ''), created_at, id);
 
 -- Key and value pairs of volumes, snapshots and backups, and the specs of group types.
 CREATE TABLE resource_metadata (

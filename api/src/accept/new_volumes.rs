@@ -1,7 +1,7 @@
 //! New volumes: empty, from a snapshot, a volume or a backup, and existing files that are adopted (contract §1.6.1).
 
 use db::metadata::Pairs;
-use db::{Conn, backups, quotas, snapshots, volumes};
+use db::{Conn, backups, pool_files, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
 use domain::snapshot::{Snapshot, SnapshotStatus};
@@ -88,14 +88,16 @@ pub(crate) struct Adoption {
     pub(crate) bootable: bool,
 }
 
-/// The size is not known yet: the row says 0 and the job's end charges for what it found.
+/// The size that the pool's host last told of is charged, or none where it told of no such file; the job's end charges for
+/// what it found beyond that.
 pub(crate) async fn manage(call: &Call, wish: Adoption) -> Result<Volume> {
     let mut tx = call.app.database.begin("accept managed volume").await?;
     let place = pools::find(&mut tx, call, &wish.host).await?;
     let choice = kinds::choose(&mut tx, call, wish.volume_type.as_deref(), None).await?;
     choice.check_new(call)?;
+    let told = pool_files::get(&mut tx, std::slice::from_ref(&place.pool.name), &wish.source).await?;
     let draft = Draft {
-        size_gb: 0,
+        size_gb: told.map_or(0, |file| size_gb(file.size_bytes)),
         name: wish.name,
         description: wish.description,
         status: VolumeStatus::Managing,
@@ -114,6 +116,12 @@ pub(crate) async fn manage(call: &Call, wish: Adoption) -> Result<Volume> {
     enqueue(&mut tx, call, subject, &volume.project_id, volume.pool.as_deref()).await?;
     commit(call, tx).await?;
     Ok(volume)
+}
+
+/// Whole GiB that hold so many bytes.
+const fn size_gb(bytes: i64) -> i64 {
+    const GIB: i64 = 1 << 30;
+    bytes / GIB + (bytes % GIB > 0) as i64
 }
 
 /// What a new row says that is not the same for all of them.

@@ -11,7 +11,7 @@ use crate::world::{HOST, OURS, POOL, THEIRS, World, keys};
 const BACKEND: &str = "node-1@fast";
 
 /// Two nodes: one with a pool of the tests' volumes and one with a slow pool; each has what goes with it.
-async fn with_fleet() -> World {
+pub(crate) async fn with_fleet() -> World {
     let world = World::new().await;
     let now = Timestamp::now();
     let mut tx = world.database.begin("test: fleet").await.expect("begin");

@@ -209,3 +209,30 @@ async fn an_administrator_asks_for_anothers_limits() {
     assert_eq!(used(world.admin().at("3.38"), &theirs).await, 0);
     assert_eq!(used(world.member().at("3.39"), &theirs).await, 0);
 }
+
+#[tokio::test]
+async fn a_managed_volume_must_fit_too() {
+    let world = crate::operation::with_fleet().await;
+    let file = db::pool_files::PoolFile {
+        name: "/images/data.img".to_owned(),
+        is_snapshot: false,
+        size_bytes: (3 << 30) + 1,
+        refusal: None,
+    };
+    let mut tx = world.database.begin("test: files").await.expect("begin");
+    db::pool_files::replace(&mut tx, "fast", &[(file.name.clone(), file)].into()).await.expect("told");
+    tx.commit().await.expect("commit");
+    let wish = json!({"volume": {"host": "node-1@fast#fast", "ref": {"source-name": "/images/data.img"}}});
+    let manage = || world.admin().with_owned("/os-volume-manage".to_owned(), wish.clone());
+    set(world.admin(), json!({"per_volume_gigabytes": 3})).await;
+    let message = "VolumeSizeExceedsLimit: Requested volume size 4G is larger than maximum allowed limit 3G.";
+    manage().await.refused(413, message);
+    set(world.admin(), json!({"per_volume_gigabytes": -1, "gigabytes": 3})).await;
+    let message = "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested \
+                   4G, quota is 3G and 0G has been consumed.";
+    manage().await.refused(413, message);
+    assert_eq!((in_use(&world, OURS, "volumes").await, in_use(&world, OURS, "gigabytes").await), (0, 0));
+    set(world.admin(), json!({"gigabytes": 4})).await;
+    manage().await.expect(202);
+    assert_eq!((in_use(&world, OURS, "volumes").await, in_use(&world, OURS, "gigabytes").await), (1, 4));
+}

@@ -45,7 +45,7 @@ macro_rules! stored {
     };
 }
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "backups",
     noun: "Backup",
     columns: COLUMNS,

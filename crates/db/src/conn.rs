@@ -128,6 +128,13 @@ impl Query {
         self
     }
 
+    /// The statement behind a word of its own, such as one that asks how it would be carried out.
+    #[cfg(test)]
+    pub(crate) fn behind(mut self, prefix: &str) -> Self {
+        self.text = format!("{prefix} {}", self.text).into();
+        self
+    }
+
     /// All rows of the answer.
     pub async fn fetch_all(self, conn: &mut Conn) -> Result<Vec<Row>> {
         self.check()?;

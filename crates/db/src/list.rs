@@ -1,11 +1,14 @@
 //! Lists: whose rows, which filters, what order, which page (contract §1.4).
 //!
+//! A project's list reads the project's rows alone, by an index. So does everybody's, where it is sorted by age, name or id or
+//! chosen by a status, a name or another row's id; by any other word the database reads the table, and sends one page of it.
+//!
 //! A page begins after its marker by comparing sort keys, never by counting rows, so that rows which come and go between two
 //! pages neither repeat nor hide others. Nulls sort as the empty text or zero, on both databases.
 
 use domain::{Error, Result, Timestamp};
 
-use crate::conn::{Conn, sql};
+use crate::conn::{Conn, Query, sql};
 use crate::row::Row;
 use crate::table::Table;
 use crate::types;
@@ -71,6 +74,10 @@ pub struct ListQuery {
 
 /// The rows of one page.
 pub(crate) async fn rows(conn: &mut Conn, table: &Table, query: &ListQuery) -> Result<Vec<Row>> {
+    statement(conn, table, query).await?.fetch_all(conn).await
+}
+
+async fn statement(conn: &mut Conn, table: &Table, query: &ListQuery) -> Result<Query> {
     let order = Order::of(table, query)?;
     let mut conditions = Conditions::of(table, query)?;
     if let Some(marker) = &query.marker {
@@ -86,7 +93,7 @@ pub(crate) async fn rows(conn: &mut Conn, table: &Table, query: &ListQuery) -> R
         conditions.text,
         order.text()
     );
-    sql(text).bind_all(conditions.values).fetch_all(conn).await
+    Ok(sql(text).bind_all(conditions.values))
 }
 
 /// How many rows match, on all pages together.
@@ -156,8 +163,11 @@ impl Order {
         let direction = query.sort.first().map_or(Direction::Descending, |(_, direction)| *direction);
         let mut keys: Vec<(Column, Direction)> = Vec::new();
         for &(name, direction) in query.sort.iter().chain(&[("created_at", direction), ("id", direction)]) {
-            if keys.iter().all(|(known, _)| known.name != name) {
-                keys.push((Column::of(table, name)?, direction));
+            // Behind the id nothing is left to decide.
+            let decided = keys.iter().any(|(known, _)| known.name == name || known.name == "id");
+            let column = Column::of(table, name)?;
+            if !decided {
+                keys.push((column, direction));
             }
         }
         Ok(Self { keys })
@@ -285,7 +295,12 @@ impl Conditions {
 
     fn compare(&mut self, column: Column, operator: &str, value: impl Into<Value>) {
         let param = self.param(value);
-        self.and(&format!("{} {operator} {param}", column.name));
+        // The indexes of names hold what is sorted by.
+        if column.name == "name" && column.nullable && operator == "=" {
+            self.and(&format!("{} = {param} AND name IS NOT NULL", column.key()));
+        } else {
+            self.and(&format!("{} {operator} {param}", column.name));
+        }
     }
 
     /// Only rows behind `last` in the order: `a >= x AND (a > x OR (a = x AND b > y) OR …)`. The first part adds nothing but
@@ -333,3 +348,6 @@ fn like_pattern(part: &str) -> String {
     pattern.push('%');
     pattern
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,7 @@ pub const COLUMNS: &[&str] = &[
 /// Ids per statement: both databases bound the number of parameters.
 const CHUNK: usize = 1000;
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "snapshots",
     noun: "Snapshot",
     columns: COLUMNS,

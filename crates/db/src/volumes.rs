@@ -39,7 +39,7 @@ pub const COLUMNS: &[&str] = &[
 /// Ids per statement: both databases bound the number of parameters.
 const CHUNK: usize = 1000;
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "volumes",
     noun: "Volume",
     columns: COLUMNS,
@@ -109,6 +109,30 @@ pub async fn count(conn: &mut Conn, query: &ListQuery) -> Result<i64> {
 pub async fn of_group(conn: &mut Conn, group: GroupId) -> Result<Vec<Volume>> {
     let text = format!("SELECT {} FROM volumes WHERE group_id = $1 ORDER BY created_at, id", TABLE.select);
     sql(text).bind(group).fetch_all(conn).await?.iter().map(from_row).collect()
+}
+
+/// How many volumes there are, and their size together in GiB.
+pub async fn sums(conn: &mut Conn, scope: &Scope) -> Result<(i64, i64)> {
+    let text = "SELECT COUNT(*) AS total, CAST(COALESCE(SUM(size_gb), 0) AS BIGINT) AS size_gb FROM volumes";
+    let query = match scope {
+        Scope::All => sql(text),
+        Scope::Project(project_id) => sql(format!("{text} WHERE project_id = $1")).bind(project_id),
+    };
+    let row = query.fetch_one(conn).await?;
+    Ok((row.i64("total")?, row.i64("size_gb")?))
+}
+
+/// Every metadata pair that some volume has, once and in order.
+pub async fn pairs(conn: &mut Conn, scope: &Scope) -> Result<Vec<(String, String)>> {
+    let text = "SELECT DISTINCT m.key, m.value FROM volumes JOIN resource_metadata m ON m.resource_id = volumes.id";
+    let query = match scope {
+        Scope::All => sql(format!("{text} ORDER BY m.key, m.value")),
+        Scope::Project(project_id) => {
+            sql(format!("{text} WHERE volumes.project_id = $1 ORDER BY m.key, m.value")).bind(project_id)
+        }
+    };
+    let pair = |row: &Row| Ok((row.text("key")?, row.text("value")?));
+    query.fetch_all(conn).await?.iter().map(pair).collect()
 }
 
 /// Each `Some` is written; the inner `None` clears.
