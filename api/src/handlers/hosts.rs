@@ -7,10 +7,10 @@ use crate::accept::services as accept;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::policy::rules;
-use crate::schema::{Object, python};
+use crate::schema::{Field, Object, Rule, python};
 use crate::views::service::{self, VOLUME_BINARY};
 
-pub(crate) const BODY: Object = Object::open(&[]);
+pub(crate) const BODY: Object = Object::open(&[Field::optional("status", Rule::Anything)]);
 
 /// `GET /os-hosts[?zone=]`: those that are enabled.
 pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
