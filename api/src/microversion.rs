@@ -15,9 +15,11 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("openstack-api-ver
 pub(crate) const MIN: Microversion = v3(0);
 pub(crate) const MAX: Microversion = v3(71);
 
+pub(crate) const UPLOAD_IMAGE_WORDS: Microversion = v3(1);
 pub(crate) const STRICT_BOOTABLE_FILTER: Microversion = v3(2);
 pub(crate) const MESSAGES: Microversion = v3(3);
 pub(crate) const MESSAGES_PAGING: Microversion = v3(5);
+pub(crate) const IMAGE_METADATA_FILTER: Microversion = v3(4);
 pub(crate) const SERVICE_CLUSTER: Microversion = v3(7);
 pub(crate) const MANAGEABLE: Microversion = v3(8);
 pub(crate) const BACKUP_UPDATE: Microversion = v3(9);
@@ -50,6 +52,7 @@ pub(crate) const SUMMARY_METADATA: Microversion = v3(36);
 pub(crate) const BACKUP_SORT_BY_NAME: Microversion = v3(37);
 pub(crate) const GROUP_REPLICATION: Microversion = v3(38);
 pub(crate) const LIMITS_OF_PROJECT: Microversion = v3(39);
+pub(crate) const VOLUME_REVERT: Microversion = v3(40);
 pub(crate) const SNAPSHOT_USER: Microversion = v3(41);
 pub(crate) const EXTEND_IN_USE: Microversion = v3(42);
 pub(crate) const BACKUP_METADATA: Microversion = v3(43);
@@ -73,7 +76,9 @@ pub(crate) const VOLUME_TYPE_ID: Microversion = v3(63);
 pub(crate) const BACKUP_ENCRYPTION_KEY: Microversion = v3(64);
 pub(crate) const CONSUMES_QUOTA: Microversion = v3(65);
 pub(crate) const SNAPSHOT_IN_USE: Microversion = v3(66);
+pub(crate) const REIMAGE: Microversion = v3(68);
 pub(crate) const TRANSFER_ENCRYPTED: Microversion = v3(70);
+pub(crate) const EXTEND_COMPLETION: Microversion = v3(71);
 
 /// The word that marks our entry in the header's list.
 const SERVICE: &str = "volume";

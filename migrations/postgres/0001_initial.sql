@@ -290,6 +290,14 @@ CREATE TABLE resource_metadata (
     PRIMARY KEY (resource_id, key)
 );
 
+-- What volumes and snapshots keep of the image that they were made of.
+CREATE TABLE image_metadata (
+    resource_id TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (resource_id, key)
+);
+
 INSERT INTO resource_metadata (resource_id, key, value)
 VALUES ('7a1f0c52-93d4-4e0b-8a46-c5b8e2f19d37', 'consistent_group_snapshot_enabled', '<is> True');
 

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`.
 
+mod bench;
 mod codegen;
 mod conformance;
 mod process;
@@ -35,6 +36,9 @@ enum Command {
     Servers,
     /// Run OpenStack's own test suites and clients against the services.
     Conformance(conformance::Options),
+    /// Measure the services.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Check the rules that compiler and clippy do not know.
     Tidy,
     /// Generate proto/src/generated from proto/proto; `--check` only compares.
@@ -72,6 +76,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { quick: false } => test::full().await,
         Command::Servers => test::servers_only().await,
         Command::Conformance(options) => conformance::run(options).await,
+        Command::Bench(bench) => bench::run(bench).await,
         Command::Tidy => tidy::run(),
         Command::Codegen { check } => codegen::run(check),
     }

@@ -34,6 +34,11 @@ impl Group {
         Ok(Self { name: name.to_owned(), child, stop, grace, reaped: false })
     }
 
+    /// The number of the first process of the group.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

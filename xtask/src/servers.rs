@@ -9,7 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod keystone;
 pub(crate) mod packages;
 pub(crate) mod ports;
-mod postgres;
+pub(crate) mod postgres;
 mod rabbitmq;
 mod swift;
 
@@ -40,12 +40,42 @@ impl Servers {
         Ok(servers)
     }
 
+    /// PostgreSQL alone, with an empty database.
+    pub(crate) async fn start_postgres(database: &str) -> anyhow::Result<Self> {
+        let mut servers = Self { home: Home::new()?, ports: Ports::choose()? };
+        let Self { home, ports } = &mut servers;
+        postgres::launch(home, ports).await?;
+        postgres::ready(home, ports).await?;
+        postgres::create(ports, database).await?;
+        Ok(servers)
+    }
+
+    /// RabbitMQ and PostgreSQL, with an empty database.
+    pub(crate) async fn start_message_and_data(database: &str) -> anyhow::Result<Self> {
+        let mut servers = Self { home: Home::new()?, ports: Ports::choose()? };
+        let Self { home, ports } = &mut servers;
+        rabbitmq::launch(home, ports).await?;
+        postgres::launch(home, ports).await?;
+        postgres::ready(home, ports).await?;
+        postgres::create(ports, database).await?;
+        rabbitmq::ready(home, ports).await?;
+        Ok(servers)
+    }
+
+    pub(crate) fn postgres_url(&self, database: &str) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/{database}", self.ports.postgres)
+    }
+
+    pub(crate) fn amqp_url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.ports.amqp)
+    }
+
     /// What tests read: where each server is.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let ports = &self.ports;
         vec![
-            ("EMBERKEEP_TEST_AMQP_URL", format!("amqp://guest:guest@127.0.0.1:{}/%2f", ports.amqp)),
-            ("EMBERKEEP_TEST_POSTGRES_URL", format!("postgresql://postgres@127.0.0.1:{}/postgres", ports.postgres)),
+            ("EMBERKEEP_TEST_AMQP_URL", self.amqp_url()),
+            ("EMBERKEEP_TEST_POSTGRES_URL", self.postgres_url("postgres")),
             ("EMBERKEEP_TEST_SWIFT_AUTH_URL", format!("http://127.0.0.1:{}/auth/v1.0", ports.swift_tempauth)),
             ("EMBERKEEP_TEST_KEYSTONE_URL", format!("http://127.0.0.1:{}/v3", ports.keystone)),
         ]

@@ -1,9 +1,9 @@
 //! Metadata of volumes, snapshots and backups, bounded over all requests together: a volume's goes into each of its backups.
 
 use db::metadata::{self, Pairs};
-use db::{Conn, quotas};
+use db::{Conn, image_metadata, quotas};
 use domain::quota::Holding;
-use domain::volume::METADATA_BYTES_MAX;
+use domain::volume::{METADATA_BYTES_MAX, Volume};
 use domain::{Error, Kind, Result};
 
 /// The metadata of a resource that this transaction brings into being.
@@ -33,6 +33,19 @@ pub(crate) async fn merge(conn: &mut Conn, project_id: &str, resource_id: &str, 
     lock(conn, project_id).await?;
     metadata::merge(conn, resource_id, pairs).await?;
     check(&metadata::get(conn, resource_id).await?)
+}
+
+/// The same for what a volume keeps of its image. Answers the whole set.
+///
+/// # Errors
+/// As [`merge`].
+pub(crate) async fn merge_of_image(conn: &mut Conn, volume: &Volume, pairs: &Pairs) -> Result<Pairs> {
+    lock(conn, &volume.project_id).await?;
+    let id = volume.id.to_string();
+    image_metadata::merge(conn, &id, pairs).await?;
+    let all = image_metadata::get(conn, &id).await?;
+    check(&all)?;
+    Ok(all)
 }
 
 /// The project's lock: two requests that add different keys at the same time would not see each other's.

@@ -21,6 +21,7 @@ pub(crate) mod pools;
 pub(crate) mod qos_specs;
 pub(crate) mod quotas;
 pub(crate) mod restores;
+pub(crate) mod reverts;
 pub(crate) mod services;
 pub(crate) mod snapshots;
 pub(crate) mod transfers;

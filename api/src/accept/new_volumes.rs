@@ -1,7 +1,7 @@
 //! New volumes: empty, from a snapshot, a volume or a backup, and existing files that are adopted (contract §1.6.1).
 
 use db::metadata::Pairs;
-use db::{Conn, backups, pool_files, quotas, snapshots, volumes};
+use db::{Conn, backups, image_metadata, pool_files, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::job::Subject;
 use domain::snapshot::{Snapshot, SnapshotStatus};
@@ -339,6 +339,14 @@ impl Source {
                 });
             }
         };
+        let origin = match self {
+            Self::Snapshot(snapshot, _) => Some(snapshot.id.to_string()),
+            Self::Volume(origin) => Some(origin.id.to_string()),
+            Self::Nothing | Self::Backup(_) => None,
+        };
+        if let Some(origin) = origin {
+            image_metadata::inherit(conn, &origin, &volume.id.to_string()).await?;
+        }
         let subject = Subject::VolumeCreate { volume_id: volume.id };
         enqueue(conn, call, subject, &volume.project_id, pool).await
     }

@@ -1,7 +1,7 @@
 //! Snapshots: create, update, delete, reset (contract §1.7).
 
 use db::metadata::Pairs;
-use db::{metadata, quotas, snapshots, volumes};
+use db::{image_metadata, metadata, quotas, snapshots, volumes};
 use domain::job::Subject;
 use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus, check_create};
@@ -53,6 +53,7 @@ pub(crate) async fn create(call: &Call, wish: NewSnapshot) -> Result<Snapshot> {
     };
     snapshots::insert(&mut tx, &snapshot).await?;
     super::metadata::insert(&mut tx, &snapshot.id.to_string(), &wish.metadata).await?;
+    image_metadata::inherit(&mut tx, &volume.id.to_string(), &snapshot.id.to_string()).await?;
     let (snapshot_id, volume_id) = (snapshot.id, volume.id);
     let subject = match wish.source {
         None => Subject::SnapshotCreate { snapshot_id, volume_id },

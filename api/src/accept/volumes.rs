@@ -177,3 +177,9 @@ pub(crate) async fn set_readonly(call: &Call, id: &str, readonly: bool) -> Resul
     admin_metadata::set(&mut tx, volume.id, READONLY_KEY, flag).await?;
     tx.commit().await
 }
+
+/// The volume as everybody in its project sees it.
+pub(crate) async fn get(call: &Call, id: &str) -> Result<Volume> {
+    let mut conn = call.app.database.read().await?;
+    volumes::get(&mut conn, &call.caller.scope(), id).await
+}

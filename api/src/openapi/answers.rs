@@ -131,6 +131,7 @@ pub(crate) const VOLUME: Keys = &[
     key("os-vol-mig-status-attr:migstat", Shape::TextOrNull).optional(),
     key("os-vol-mig-status-attr:name_id", Shape::Null).optional(),
     key("os-vol-host-attr:host", Shape::TextOrNull).optional(),
+    key("volume_image_metadata", Shape::Pairs).optional(),
     key("group_id", Shape::UuidOrNull).since(microversion::VOLUME_GROUP),
     key("provider_id", Shape::Null).since(microversion::PROVIDER_ID),
     key("shared_targets", Shape::Truth).since(microversion::SHARED_TARGETS),

@@ -59,6 +59,12 @@ impl Action {
         self
     }
 
+    /// It came with this microversion.
+    pub(crate) const fn since(mut self, version: Microversion) -> Self {
+        self.since = version;
+        self
+    }
+
     /// It answers 200.
     pub(crate) const fn at_once(mut self) -> Self {
         self.success = 200;

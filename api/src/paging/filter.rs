@@ -32,7 +32,10 @@ pub(super) fn read(call: &Call, noun: &Noun, all_tenants: bool) -> Result<Vec<Fi
             continue;
         }
         let (word, like) = like(call, word);
-        if !call.caller.is_admin() && !call.app.filters.allow(noun, word, like) {
+        // Before filters could be configured, everybody had this one.
+        let older = call.version < microversion::CONFIGURABLE_FILTERS
+            && matches!(noun.column(word), Some(ColumnKind::ImageMetadata));
+        if !call.caller.is_admin() && !older && !call.app.filters.allow(noun, word, like) {
             refused.push(word);
             continue;
         }
@@ -76,6 +79,14 @@ fn one(call: &Call, noun: &Noun, word: &str, value: &str, like: bool, filters: &
         Some(ColumnKind::Metadata) => {
             match dictionary(value) {
                 Some(pairs) => filters.extend(pairs.into_iter().map(|(key, value)| Filter::Metadata(key, value))),
+                None => filters.push(Filter::Nothing),
+            }
+            return Ok(());
+        }
+        Some(ColumnKind::ImageMetadata) if call.version < microversion::IMAGE_METADATA_FILTER => return Ok(()),
+        Some(ColumnKind::ImageMetadata) => {
+            match dictionary(value) {
+                Some(pairs) => filters.extend(pairs.into_iter().map(|(key, value)| Filter::ImageMetadata(key, value))),
                 None => filters.push(Filter::Nothing),
             }
             return Ok(());

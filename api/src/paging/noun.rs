@@ -35,6 +35,8 @@ pub(super) enum ColumnKind {
     Time(&'static str),
     /// The resource's own pairs, as a Python dictionary.
     Metadata,
+    /// The pairs kept of the image, as a Python dictionary.
+    ImageMetadata,
     /// Everything here counts towards its project's quota.
     ConsumesQuota,
     /// Cinder knows it, nothing here has it.
@@ -46,7 +48,7 @@ impl ColumnKind {
     pub(super) const fn sortable(self) -> Option<&'static str> {
         match self {
             Self::Text(column) | Self::Integer(column) | Self::Truth(column) | Self::Time(column) => Some(column),
-            Self::Metadata | Self::ConsumesQuota | Self::Unused => None,
+            Self::Metadata | Self::ImageMetadata | Self::ConsumesQuota | Self::Unused => None,
         }
     }
 }
@@ -131,7 +133,7 @@ pub(crate) const VOLUMES: Noun = Noun {
         column("metadata", ColumnKind::Metadata),
         column("consumes_quota", ColumnKind::ConsumesQuota),
         text("group_id"),
-        column("glance_metadata", ColumnKind::Unused),
+        column("glance_metadata", ColumnKind::ImageMetadata),
     ],
     filters: &[
         "name",

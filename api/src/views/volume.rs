@@ -15,6 +15,7 @@ pub(crate) struct Whole {
     pub(crate) volume: Volume,
     /// The owner's pairs, and over them those that only the service sets.
     pub(crate) metadata: Pairs,
+    pub(crate) image_metadata: Pairs,
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) kind: Option<Summary>,
 }
@@ -27,7 +28,7 @@ pub(crate) fn summary(volume: &Volume, viewer: Viewer<'_>) -> Value {
 
 /// What create, update and manage answer.
 pub(crate) fn detail(whole: &Whole, viewer: Viewer<'_>) -> Value {
-    let Whole { volume, metadata, attachments, kind } = whole;
+    let Whole { volume, metadata, attachments, kind, .. } = whole;
     let id = volume.id.to_string();
     let mut view = json!({
         "id": id,
@@ -60,6 +61,9 @@ pub(crate) fn extended(whole: &Whole, viewer: Viewer<'_>) -> Value {
     let volume = &whole.volume;
     let mut view = detail(whole, viewer);
     view["os-vol-tenant-attr:tenant_id"] = volume.project_id.as_str().into();
+    if !whole.image_metadata.is_empty() {
+        view["volume_image_metadata"] = json!(whole.image_metadata);
+    }
     if viewer.is_admin {
         view["os-vol-mig-status-attr:migstat"] = json!(volume.migration_status);
         view["os-vol-mig-status-attr:name_id"] = Value::Null;

@@ -20,6 +20,7 @@ mod quotas;
 mod raw;
 mod records;
 mod refusals;
+mod reverting;
 mod rubbish;
 mod serving;
 mod storm;

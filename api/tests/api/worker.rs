@@ -129,6 +129,7 @@ async fn settle_volume(
             let from = [
                 VolumeStatus::Creating,
                 VolumeStatus::Managing,
+                VolumeStatus::Reverting,
                 VolumeStatus::Extending,
                 VolumeStatus::RestoringBackup,
                 VolumeStatus::Deleting,

@@ -22,6 +22,7 @@ pub mod checkpoints;
 pub mod group_snapshots;
 pub mod group_types;
 pub mod groups;
+pub mod image_metadata;
 pub mod jobs;
 pub mod messages;
 pub mod metadata;

@@ -46,6 +46,8 @@ pub enum Filter {
     Differs(&'static str, Timestamp),
     /// The resource has this metadata pair.
     Metadata(String, String),
+    /// What is kept of the resource's image has this pair.
+    ImageMetadata(String, String),
     /// The volume type is public, or granted to this project.
     UsableBy(String),
     /// The volume type has this extra spec.
@@ -261,14 +263,8 @@ impl Conditions {
             Filter::Before(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, "<", *time),
             Filter::After(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, ">", *time),
             Filter::Differs(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, "<>", *time),
-            Filter::Metadata(key, value) => {
-                let (key, value) = (self.param(key), self.param(value));
-                self.and(&format!(
-                    "EXISTS (SELECT 1 FROM resource_metadata m \
-                     WHERE m.resource_id = {}.id AND m.key = {key} AND m.value = {value})",
-                    table.name
-                ));
-            }
+            Filter::Metadata(key, value) => self.has_pair(table, "resource_metadata", key, value),
+            Filter::ImageMetadata(key, value) => self.has_pair(table, "image_metadata", key, value),
             Filter::UsableBy(project_id) => {
                 let param = self.param(project_id);
                 self.and(&types::usable_by(table.name, &param));
@@ -284,6 +280,14 @@ impl Conditions {
             Filter::Nothing => self.and("FALSE"),
         }
         Ok(())
+    }
+
+    fn has_pair(&mut self, table: &Table, pairs: &'static str, key: &str, value: &str) {
+        let (key, value) = (self.param(key), self.param(value));
+        self.and(&format!(
+            "EXISTS (SELECT 1 FROM {pairs} m WHERE m.resource_id = {}.id AND m.key = {key} AND m.value = {value})",
+            table.name
+        ));
     }
 
     fn has_extra_spec(&mut self, table: &Table, condition: &str) {

@@ -11,7 +11,7 @@ use domain::{Result, SnapshotId, Timestamp, VolumeId};
 use crate::conn::{Conn, sql};
 use crate::row::{Row, readable};
 use crate::table::{Table, placeholders};
-use crate::{ListQuery, Scope, list, metadata};
+use crate::{ListQuery, Scope, image_metadata, list, metadata};
 
 /// Columns that a list may be filtered and sorted by.
 pub const COLUMNS: &[&str] = &[
@@ -168,6 +168,7 @@ pub async fn give(conn: &mut Conn, id: SnapshotId, user_id: &str, project_id: &s
 /// Removes the row with its metadata.
 pub async fn delete(conn: &mut Conn, id: SnapshotId) -> Result<()> {
     metadata::clear(conn, &id.to_string()).await?;
+    image_metadata::clear(conn, &id.to_string()).await?;
     sql("DELETE FROM snapshots WHERE id = $1").bind(id).execute(conn).await.map(drop)
 }
 

@@ -11,7 +11,7 @@ use domain::{Result, SnapshotId, Timestamp, VolumeId};
 use crate::conn::{Conn, sql};
 use crate::row::{Row, readable};
 use crate::table::{Table, placeholders};
-use crate::{ListQuery, Scope, list, metadata};
+use crate::{ListQuery, Scope, image_metadata, list, metadata};
 
 /// Columns that a list may be filtered and sorted by.
 pub const COLUMNS: &[&str] = &[
@@ -274,6 +274,7 @@ pub async fn set_launched(conn: &mut Conn, id: VolumeId, now: Timestamp) -> Resu
 /// quota.
 pub async fn delete(conn: &mut Conn, id: VolumeId) -> Result<()> {
     metadata::clear(conn, &id.to_string()).await?;
+    image_metadata::clear(conn, &id.to_string()).await?;
     sql("DELETE FROM volumes WHERE id = $1").bind(id).execute(conn).await.map(drop)
 }
 

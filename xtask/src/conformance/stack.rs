@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -13,9 +13,8 @@ use super::network::Stub;
 use crate::process::{self, Group};
 use crate::servers::identity::Admin;
 use crate::servers::keystone::SERVICE_PASSWORD;
-use crate::servers::packages::postgres_programs;
-use crate::servers::{Servers, http, ports};
-use crate::{step, workspace};
+use crate::servers::{Servers, http, ports, postgres};
+use crate::workspace;
 
 /// `volume_backend_name` of the backends.
 pub(crate) const BACKENDS: [&str; 2] = ["file", "file2"];
@@ -38,7 +37,7 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts everything below `folder` and waits until both workers are known.
     pub(crate) async fn start(servers: &Servers, folder: &Path) -> anyhow::Result<Self> {
-        create_database(servers).await?;
+        postgres::create(servers.ports(), "conformance").await?;
         let [api_port, scheduler_port] = ports::free()?;
         let network = Stub::start().await?;
         let admin = Admin::sign_in(servers.ports().keystone)?;
@@ -118,13 +117,6 @@ impl Drop for Stack {
             process.ask_to_stop();
         }
     }
-}
-
-async fn create_database(servers: &Servers) -> anyhow::Result<()> {
-    let mut create = Command::new(postgres_programs()?.join("createdb"));
-    create.args(["--host=127.0.0.1", "--username=postgres", "--port", &servers.ports().postgres.to_string()]);
-    create.arg("conformance");
-    step::command(create).await
 }
 
 /// Without the project in the URL of `block-storage`: the SDK asks for default types behind it, where Cinder has no project.

@@ -58,6 +58,13 @@ pub(crate) async fn ready(home: &Home, ports: &Ports) -> anyhow::Result<()> {
     home.wait("postgres", is_ready).await
 }
 
+/// An empty database.
+pub(crate) async fn create(ports: &Ports, name: &str) -> anyhow::Result<()> {
+    let mut create = Command::new(postgres_programs()?.join("createdb"));
+    create.args(["--host=127.0.0.1", "--username=postgres", "--port", &ports.postgres.to_string(), name]);
+    crate::step::command(create).await
+}
+
 /// The number of a user, from /etc/passwd.
 fn user_id(name: &str) -> anyhow::Result<u32> {
     let users = std::fs::read_to_string("/etc/passwd").context("read /etc/passwd")?;

@@ -1,9 +1,10 @@
 //! `POST /volumes/{id}/action` (contract §1.6.5): which action is meant.
 
-use super::actions::{self, attaching, connecting, extend, flags, reset_status};
+use super::actions::{self, attaching, connecting, extend, flags, images, reset_status, revert};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::action;
+use crate::microversion::{EXTEND_COMPLETION, REIMAGE, VOLUME_REVERT};
 use crate::openapi::{Action, accepts};
 
 pub(crate) const ACTIONS: &[Action] = &[
@@ -22,6 +23,13 @@ pub(crate) const ACTIONS: &[Action] = &[
     accepts("os-update_readonly_flag", &flags::READONLY_BODY),
     Action::bare("os-force_delete"),
     Action::bare("os-unmanage"),
+    accepts("os-extend_volume_completion", &extend::COMPLETION_BODY).since(EXTEND_COMPLETION),
+    accepts("revert", &revert::BODY).since(VOLUME_REVERT),
+    accepts("os-set_image_metadata", &images::SET_BODY).at_once(),
+    Action::bare("os-show_image_metadata").at_once(),
+    accepts("os-unset_image_metadata", &images::UNSET_BODY).at_once(),
+    accepts("os-volume_upload_image", &images::UPLOAD_BODY),
+    accepts("os-reimage", &images::REIMAGE_BODY).since(REIMAGE),
 ];
 
 pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
@@ -42,6 +50,13 @@ pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
         "os-update_readonly_flag" => actions::update_readonly_flag(&call, &body).await,
         "os-force_delete" => actions::force_delete(&call).await,
         "os-unmanage" => actions::unmanage(&call).await,
+        "os-extend_volume_completion" => actions::extend_completion(&call, &body).await,
+        "revert" => actions::revert(&call, &body).await,
+        "os-set_image_metadata" => images::set_metadata(&call, &body).await,
+        "os-show_image_metadata" => images::show_metadata(&call).await,
+        "os-unset_image_metadata" => images::unset_metadata(&call, &body).await,
+        "os-volume_upload_image" => images::upload(&call, &body).await,
+        "os-reimage" => images::reimage(&call, &body).await,
         unknown => Err(action::unknown(unknown)),
     }
 }

@@ -14,6 +14,7 @@ pub(super) async fn gather(conn: &mut Conn, volumes: Vec<Volume>) -> Result<Vec<
     let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let mut metadata = db::metadata::get_many(conn, &names).await?;
     let mut admin_metadata = db::admin_metadata::get_many(conn, &names).await?;
+    let mut image_metadata = db::image_metadata::get_many(conn, &names).await?;
     let attachments = db::attachments::of_volumes(conn, &ids).await?;
     let types: BTreeSet<_> = volumes.iter().map(|volume| volume.volume_type_id.clone()).collect();
     let types = db::types::summaries(conn, &Vec::from_iter(types)).await?;
@@ -23,6 +24,7 @@ pub(super) async fn gather(conn: &mut Conn, volumes: Vec<Volume>) -> Result<Vec<
             pairs.extend(admin_metadata.remove(&name).unwrap_or_default());
             pairs
         },
+        image_metadata: image_metadata.remove(&name).unwrap_or_default(),
         attachments: attachments.iter().filter(|attachment| attachment.volume_id == volume.id).cloned().collect(),
         kind: types.get(&volume.volume_type_id).cloned(),
         volume,

@@ -1,0 +1,94 @@
+//! Rows by the million, made by the database itself.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::Kind;
+use crate::servers::packages::postgres_programs;
+use crate::step;
+
+/// How many of each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Amounts {
+    pub(super) backups: u64,
+    pub(super) volumes: u64,
+    pub(super) projects: u64,
+}
+
+/// Microseconds of the first row.
+const BEGIN: u64 = 1_700_000_000_000_000;
+
+/// The id of row `number`: spread over the index, as random ones are.
+pub(super) fn id(number: u64) -> String {
+    format!("{:08x}-0000-4000-8000-{number:012x}", number.wrapping_mul(2_654_435_761) & 0xffff_ffff)
+}
+
+/// Both databases as far as they are alike: they write rows of numbers and hexadecimals each in its own way.
+fn script(amounts: Amounts, rows: impl Fn(u64) -> String, hex: impl Fn(&str, u32) -> String) -> String {
+    let Amounts { backups, volumes, projects } = amounts;
+    let id = |number: &str| {
+        let spread = format!("(({number}) * 2654435761 & 4294967295)");
+        format!("{} || '-0000-4000-8000-' || {}", hex(&spread, 8), hex(number, 12))
+    };
+    let project = hex("n % PROJECTS", 32).replace("PROJECTS", &projects.to_string());
+    let default_type = "(SELECT id FROM volume_types WHERE name = '__DEFAULT__')";
+    format!(
+        "INSERT INTO volumes (id, project_id, user_id, name, size_gb, status, attach_status, availability_zone, volume_type_id,
+            pool, host, bootable, multiattach, created_at)
+         SELECT {volume}, {project}, 'user', 'volume-' || n, 1 + n % 100, 'available', 'detached', 'nova', {default_type},
+            'pool', 'host@pool#pool', FALSE, FALSE, {BEGIN} + n * 1000000 FROM {volume_rows};
+         INSERT INTO backups (id, project_id, user_id, volume_id, name, status, size_gb, object_count, container, service,
+            service_metadata, availability_zone, host, data_timestamp, created_at)
+         SELECT {backup}, {project}, 'user', {of_volume}, 'backup-' || n,
+            CASE WHEN n % 100 = 7 THEN 'error' ELSE 'available' END, 1 + n % 100, 22, 'backups', 'driver', 'prefix-' || n,
+            'nova', 'host', {BEGIN} + n * 1000000, {BEGIN} + n * 1000000 FROM {backup_rows};
+         INSERT INTO quota_usages (project_id, resource, in_use)
+         SELECT {project}, resource, 0 FROM {project_rows} CROSS JOIN
+            (SELECT 'backups' AS resource UNION ALL SELECT 'backup_gigabytes' UNION ALL SELECT 'volumes'
+             UNION ALL SELECT 'gigabytes' UNION ALL SELECT 'snapshots') AS resources
+         ON CONFLICT DO NOTHING;
+         ANALYZE;",
+        volume = id("n"),
+        backup = id("n"),
+        of_volume = id(&format!("n % {}", volumes.max(1))),
+        volume_rows = rows(volumes),
+        backup_rows = rows(backups),
+        project_rows = rows(projects),
+    )
+}
+
+pub(super) async fn postgres(port: u16, database: &str, amounts: Amounts) -> anyhow::Result<()> {
+    let rows = |count: u64| format!("generate_series(0::BIGINT, {count} - 1) AS numbers (n)");
+    let hex = |number: &str, digits: u32| format!("lpad(to_hex({number}), {digits}, '0')");
+    let mut psql = Command::new(postgres_programs()?.join("psql"));
+    psql.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1", "--username=postgres", "--port"]);
+    psql.arg(port.to_string()).arg("--dbname").arg(database).arg("--command").arg(script(amounts, rows, hex));
+    step::command(psql).await
+}
+
+/// Python brings a SQLite along; there may be no other.
+pub(super) async fn sqlite(file: &Path, amounts: Amounts) -> anyhow::Result<()> {
+    let rows = |count: u64| {
+        format!(
+            "(WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {count})
+              SELECT n FROM numbers) AS numbers"
+        )
+    };
+    let hex = |number: &str, digits: u32| format!("printf('%0{digits}x', {number})");
+    const PROGRAM: &str = "import sqlite3, sys\n\
+        database = sqlite3.connect(sys.argv[1])\n\
+        database.executescript('PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; BEGIN;' + sys.argv[2] + 'COMMIT;')\n\
+        database.execute('PRAGMA wal_checkpoint(TRUNCATE)')\n";
+    let mut python = Command::new("python3");
+    python.arg("-c").arg(PROGRAM).arg(file).arg(script(amounts, rows, hex));
+    step::command(python).await
+}
+
+impl Kind {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+        }
+    }
+}
