@@ -36,6 +36,9 @@ pub(crate) enum Shape {
     Links,
     Object(Keys),
     List(Keys),
+    /// A list of what is no object.
+    Items(&'static Shape),
+    /// Such lists under any keys.
     Lists(&'static Shape),
 }
 
@@ -163,10 +166,10 @@ pub(crate) const GROUP: Keys = &[
     key("name", Shape::TextOrNull),
     key("description", Shape::TextOrNull),
     key("group_type", Shape::Uuid),
-    key("volume_types", Shape::Lists(&Shape::Text)),
+    key("volume_types", Shape::Items(&Shape::Text)),
     key("group_snapshot_id", Shape::UuidOrNull).since(microversion::GROUP_SNAPSHOT),
     key("source_group_id", Shape::UuidOrNull).since(microversion::GROUP_SNAPSHOT),
-    key("volumes", Shape::Lists(&Shape::Uuid)).since(microversion::GROUP_VOLUME_LIST).optional(),
+    key("volumes", Shape::Items(&Shape::Uuid)).since(microversion::GROUP_VOLUME_LIST).optional(),
     key("replication_status", Shape::Text).since(microversion::GROUP_REPLICATION),
     key("project_id", Shape::Text).since(microversion::GROUP_PROJECT).optional(),
 ];
@@ -178,7 +181,7 @@ pub(crate) const CONSISTENCYGROUP: Keys = &[
     key("created_at", Shape::Time),
     key("name", Shape::TextOrNull),
     key("description", Shape::TextOrNull),
-    key("volume_types", Shape::Lists(&Shape::Text)),
+    key("volume_types", Shape::Items(&Shape::Text)),
 ];
 
 pub(crate) const CGSNAPSHOT: Keys = &[
@@ -403,6 +406,7 @@ impl Shape {
             }
             Self::Object(keys) => object(keys),
             Self::List(keys) => json!({"type": "array", "items": object(keys)}),
+            Self::Items(shape) => json!({"type": "array", "items": shape.schema()}),
             Self::Lists(shape) => {
                 json!({"type": "object", "additionalProperties": {"type": "array", "items": shape.schema()}})
             }
