@@ -40,8 +40,9 @@ async fn deleted(client: &Client, backup: &str) -> Result<()> {
 async fn restored(cluster: &Cluster, client: &Client, backup: &str) -> Result<[u8; 32]> {
     let answer = client.post(&format!("/backups/{backup}/restore"), &json!({"restore": {}})).await?;
     let volume = answer["restore"]["volume_id"].as_str().context("a volume")?;
-    client.wait_for_status(Noun::Volume, volume, "available").await?;
-    client.wait_for_status(Noun::Backup, backup, "available").await?;
+    let waited = client.wait_for_status(Noun::Volume, volume, "available").await;
+    let view = client.wait_for_status(Noun::Backup, backup, "available").await?;
+    waited.with_context(|| format!("{view}"))?;
     content(&cluster.volume_path(volume)?)
 }
 
@@ -72,6 +73,14 @@ async fn two_rows_of_the_same_objects_live_and_die_apart() -> Result<()> {
     }
     deleted(&client, &backup).await?;
     ensure!(restored(&cluster, &client, &copies[0]).await? == before, "the copy lost its objects");
+
+    // What a copy holds can be built on: the next incremental's parent is one.
+    write_random(&path, 9 * MIB, 65_536, 2)?;
+    let changed = content(&path)?;
+    let child = client.create_backup(&volume, &json!({"incremental": true})).await?;
+    client.wait_for_status(Noun::Backup, &child, "available").await?;
+    ensure!(restored(&cluster, &client, &child).await? == changed, "the incremental on a copy restored something else");
+    deleted(&client, &child).await?;
 
     // Two at once, with a third that needs the objects; then the last one.
     let (first, second) = tokio::join!(deleted(&client, &copies[0]), deleted(&client, &copies[1]));

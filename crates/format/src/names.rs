@@ -43,6 +43,13 @@ pub fn posix_container(backup: BackupId) -> String {
     format!("{}/{}/{id}", &id[..2], &id[2..4])
 }
 
+/// The id under which the objects of this prefix were written, which their documents name. A record that was imported under
+/// another id keeps the prefix.
+#[must_use]
+pub fn written_as(prefix: &str) -> Option<BackupId> {
+    prefix.rsplit_once("backup_")?.1.parse().ok()
+}
+
 fn compact_time(time: Timestamp) -> String {
     time.utc().format("%Y%m%d%H%M%S").to_string()
 }
@@ -62,6 +69,10 @@ mod tests {
         assert_eq!(swift, format!("volume_{VOLUME}/20261122142936/az_nova_backup_{BACKUP}"));
         assert_eq!(posix_prefix(volume, now, backup), format!("volume_{VOLUME}_20261122142936_backup_{BACKUP}"));
         assert_eq!(posix_container(backup), format!("e3/00/{BACKUP}"));
+        for prefix in [&swift, &posix_prefix(volume, now, backup)] {
+            assert_eq!(written_as(prefix), Some(backup));
+        }
+        assert_eq!(written_as("p"), None);
         assert_eq!(sha256_file("p"), "p_sha256file");
         assert_eq!(metadata("p"), "p_metadata");
     }

@@ -34,8 +34,9 @@ impl ParentHashes {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let hashes_max = parent.size_bytes.next_multiple_of(GIB).div_ceil(cut.block_bytes as u64);
         let id = parent.id;
+        let written_as = format::names::written_as(&parent.prefix).unwrap_or(id);
         let task = work.spawn(move |stop| {
-            let sent = send_batches(object, id, cut, &sender, stop)?;
+            let sent = send_batches(object, written_as, cut, &sender, stop)?;
             if sent > hashes_max {
                 return Err(Error::damaged(format!("Backup {id} lists {sent} hashes, its size allows {hashes_max}.")));
             }

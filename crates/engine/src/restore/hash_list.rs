@@ -72,7 +72,7 @@ fn unpack(object: Object, spool_dir: &Path, layer: &Layer, target_bytes: u64, st
         out.write_all(&hash).map_err(spool_failed)?;
         count += 1;
     }
-    reader.check_backup(layer.id)?;
+    reader.check_backup(names::written_as(&layer.prefix).unwrap_or(layer.id))?;
     let file = out.into_inner().map_err(|error| spool_failed(error.into_error()))?;
     let block_bytes = reader.block_size().unwrap_or_default();
     if !(BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(&block_bytes) {
