@@ -29,6 +29,7 @@ pub(crate) const VOLUME_SUMMARY: Microversion = v3(12);
 pub(crate) const VOLUME_GROUP: Microversion = v3(13);
 pub(crate) const GROUP_SNAPSHOT: Microversion = v3(14);
 pub(crate) const METADATA_ETAG: Microversion = v3(15);
+pub(crate) const MIGRATE_CLUSTER: Microversion = v3(16);
 pub(crate) const MANAGEABLE_CLUSTER: Microversion = v3(17);
 pub(crate) const BACKUP_PROJECT: Microversion = v3(18);
 pub(crate) const GROUP_SNAPSHOT_RESET_STATUS: Microversion = v3(19);

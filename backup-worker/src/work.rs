@@ -11,6 +11,7 @@ mod extend_volume;
 mod import_backup;
 mod manage_snapshot;
 mod manage_volume;
+mod move_volume;
 mod parts;
 mod remembered;
 mod restore_backup;
@@ -123,6 +124,7 @@ pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) ->
         Work::ExtendVolume(work) => extend_volume::perform(shop, task, work).await,
         Work::ManageVolume(work) => manage_volume::perform(shop, task, work).await,
         Work::RevertVolume(work) => revert_volume::perform(shop, task, work).await,
+        Work::MoveVolume(work) => move_volume::perform(shop, task, work).await,
         Work::CreateSnapshot(work) => create_snapshot::perform(shop, task, work).await,
         Work::CreateGroupSnapshot(work) => create_group_snapshot::perform(shop, task, work).await,
         Work::DeleteSnapshot(work) => delete_snapshot::perform(shop, task, work).await,

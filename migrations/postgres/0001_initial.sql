@@ -150,6 +150,8 @@ CREATE TABLE volumes (
     migration_status TEXT COLLATE "C",
     availability_zone TEXT COLLATE "C" NOT NULL,
     volume_type_id TEXT COLLATE "C" NOT NULL REFERENCES volume_types (id),
+    -- What the bytes are called in their pool, where they came from another one; else the id.
+    name_id TEXT COLLATE "C",
     -- Where the bytes are; null until a scheduler placed the volume.
     pool TEXT COLLATE "C",
     host TEXT COLLATE "C",
@@ -171,6 +173,7 @@ CREATE INDEX volumes_by_project_and_name ON volumes (project_id, COALESCE(name, 
 CREATE INDEX volumes_by_type ON volumes (volume_type_id);
 CREATE INDEX volumes_by_host ON volumes (host);
 CREATE INDEX volumes_by_group ON volumes (group_id);
+CREATE INDEX volumes_by_name_id ON volumes (name_id) WHERE name_id IS NOT NULL;
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
 

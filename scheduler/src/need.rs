@@ -1,9 +1,11 @@
 //! What a job needs from its worker, read from the rows it is about.
 
+use db::types::extra_specs;
 use db::{Conn, Scope, groups, snapshots, volumes};
 use domain::group;
 use domain::job::{Job, Subject};
-use domain::volume::Volume;
+use domain::placement::Wants;
+use domain::volume::{Volume, VolumeStatus};
 use domain::{Error, Result, SnapshotId, VolumeId};
 
 pub(crate) use domain::placement::Need;
@@ -13,6 +15,13 @@ const GIB: i64 = 1 << 30;
 /// A pool in which an attempt was made stands for all later ones: bytes may lie there. An error that is not retryable means that the job can never
 /// be done: what it is about is gone.
 pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
+    match &job.subject {
+        Subject::VolumeMove { .. } => return change(conn, job).await,
+        // While it waited the bytes may have gone elsewhere.
+        Subject::VolumeDelete { volume_id, .. } => return rest_of(conn, *volume_id).await,
+        Subject::VolumeCreate { volume_id } if job.attempts == 0 => return new_volume(conn, job, *volume_id).await,
+        _ => {}
+    }
     if let Some(pool) = &job.pool {
         check_group(conn, job, pool).await?;
         return Ok(Need::Pool(pool.clone()));
@@ -23,14 +32,10 @@ pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
             let volume = volume(conn, *volume_id).await?;
             match begun_in(job, &volume).or(with_group(conn, &volume).await?) {
                 Some(need) => Ok(need),
-                None => Ok(any_pool(&volume)),
+                None => Ok(Need::NewVolume(wants(conn, &volume, &volume.volume_type_id).await?)),
             }
         }
-        // A volume that was never placed has no bytes: any worker can say that they are gone.
-        Subject::VolumeDelete { volume_id, .. } | Subject::SnapshotDelete { volume_id, .. } => {
-            let pool = volume(conn, *volume_id).await?.pool;
-            Ok(pool.map_or(Need::Store, Need::Pool))
-        }
+        Subject::SnapshotDelete { volume_id, .. } => rest_of(conn, *volume_id).await,
         Subject::VolumeManage { volume_id, .. }
         | Subject::VolumeExtend { volume_id, .. }
         | Subject::VolumeRevert { volume_id, .. }
@@ -42,9 +47,46 @@ pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
             let pool = groups::pool_of(conn, *group_id, None).await?;
             pool.map(Need::Pool).ok_or_else(|| Error::invalid(format!("Invalid Group: Group {group_id} is empty.")))
         }
-        Subject::BackupDelete { .. } => Ok(Need::Store),
+        // These bytes never had a place.
+        Subject::BackupDelete { .. } | Subject::VolumeDiscard { .. } => Ok(Need::Store),
         Subject::BackupImport { service, .. } => Ok(Need::StoreOf(service.clone())),
+        Subject::VolumeMove { .. } | Subject::VolumeDelete { .. } => unreachable_kind(job),
     }
+}
+
+fn unreachable_kind(job: &Job) -> Result<Need> {
+    Err(Error::internal(format!("What job {} needs was not asked for.", job.id)))
+}
+
+/// A volume that was never placed has no bytes: any worker can say that they are gone.
+async fn rest_of(conn: &mut Conn, id: VolumeId) -> Result<Need> {
+    Ok(volume(conn, id).await?.pool.map_or(Need::Store, Need::Pool))
+}
+
+/// Where a volume may be that gets another type, or shall be in another pool.
+async fn change(conn: &mut Conn, job: &Job) -> Result<Need> {
+    let Subject::VolumeMove { volume_id, to_type, to_pool, may_move, was, .. } = &job.subject else {
+        return unreachable_kind(job);
+    };
+    let row = volume(conn, *volume_id).await?;
+    let Need::Pool(from) = pool_of(conn, *volume_id).await? else { return unreachable_kind(job) };
+    let begun = job.pool.clone().filter(|_| job.attempts > 0);
+    if let Some(pool) = begun.or_else(|| to_pool.clone()) {
+        // It is decided where it goes, whatever its type says.
+        let wants = Wants { pool: Some(pool), ..Wants::default() };
+        return Ok(Need::Move { from, wants, bound: None });
+    }
+    let wants = wants(conn, &row, to_type.as_ref().unwrap_or(&row.volume_type_id)).await?;
+    let bound = if !may_move {
+        Some("The volume would have to move to another backend, and the migration policy is never.")
+    } else if *was == VolumeStatus::InUse {
+        Some("The volume would have to move to another backend, and a volume in use cannot.")
+    } else if !snapshots::of_volume(conn, row.id).await?.is_empty() {
+        Some("Invalid volume: Volume must not have snapshots.")
+    } else {
+        None
+    };
+    Ok(Need::Move { from, wants, bound: bound.map(str::to_owned) })
 }
 
 /// A copy is made where its source lies, an empty volume wherever there is room.
@@ -54,17 +96,21 @@ async fn new_volume(conn: &mut Conn, job: &Job, id: VolumeId) -> Result<Need> {
         return Ok(need);
     }
     let of_group = with_group(conn, &volume).await?;
-    let of_source = match (volume.snapshot_id, volume.source_volume_id) {
-        (Some(snapshot), _) => {
-            let source = source_of_snapshot(conn, snapshot).await?;
-            pool_of(conn, source).await?
-        }
-        (None, Some(source)) => pool_of(conn, source).await?,
-        (None, None) => return Ok(of_group.unwrap_or_else(|| any_pool(&volume))),
+    let source = match (volume.snapshot_id, volume.source_volume_id) {
+        (Some(snapshot), _) => Some(source_of_snapshot(conn, snapshot).await?),
+        (None, source) => source,
     };
-    match of_group {
-        Some(of_group) if of_group != of_source => Err(group::not_local()),
-        _ => Ok(of_source),
+    let of_source = match source {
+        Some(source) => Some(pool_of(conn, source).await?),
+        None => None,
+    };
+    let wants = wants(conn, &volume, &volume.volume_type_id).await?;
+    match (of_group, of_source) {
+        (Some(of_group), Some(of_source)) if of_group != of_source => Err(group::not_local()),
+        (_, Some(Need::Pool(pool))) | (Some(Need::Pool(pool)), None) => {
+            Ok(Need::NewVolume(Wants { pool: Some(pool), zone: None, ..wants }))
+        }
+        _ => Ok(Need::NewVolume(wants)),
     }
 }
 
@@ -94,8 +140,14 @@ async fn source_of_snapshot(conn: &mut Conn, id: SnapshotId) -> Result<VolumeId>
     Ok(snapshots::get(conn, &Scope::All, &id.to_string()).await?.volume_id)
 }
 
-fn any_pool(volume: &Volume) -> Need {
-    Need::AnyPool { size_bytes: volume.size_gb.saturating_mul(GIB) }
+/// What the volume needs of its place if it is of this type.
+async fn wants(conn: &mut Conn, volume: &Volume, type_id: &str) -> Result<Wants> {
+    Ok(Wants {
+        size_bytes: volume.size_gb.saturating_mul(GIB),
+        specs: extra_specs::get(conn, type_id).await?.into(),
+        zone: Some(volume.availability_zone.clone()),
+        pool: None,
+    })
 }
 
 async fn pool_of(conn: &mut Conn, id: VolumeId) -> Result<Need> {

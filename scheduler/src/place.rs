@@ -142,9 +142,21 @@ async fn assign(conn: &mut Conn, core: &Core, job: &Job, chosen: &Placement, now
     if let (Some(volume), Some(pool), Some(address)) = (new_volume(&job.subject), pool, &chosen.address) {
         volumes::set_place(conn, volume, pool, address, now).await?;
     }
+    if let (Subject::VolumeMove { volume_id, .. }, Some(pool)) = (&job.subject, pool) {
+        announce_move(conn, *volume_id, pool, now).await?;
+    }
     tracing::info!(job_id = %job.id, kind = %job.kind, generation, worker_id = %chosen.worker_id,
         host = chosen.host, pool, "job assigned");
     Ok(true)
+}
+
+/// A volume that will be in another pool shows that it is on its way.
+async fn announce_move(conn: &mut Conn, id: VolumeId, to: &str, now: Timestamp) -> Result<()> {
+    let volume = volumes::get(conn, &Scope::All, &id.to_string()).await?;
+    if volume.pool.as_deref() == Some(to) {
+        return Ok(());
+    }
+    volumes::set_migration_status(conn, id, Some("migrating"), now).await
 }
 
 /// The volume that the job brings into being; its place is recorded with the assignment.
@@ -184,6 +196,7 @@ async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
         Subject::VolumeDelete { volume_id, .. }
         | Subject::VolumeExtend { volume_id, .. }
         | Subject::VolumeRevert { volume_id, .. }
+        | Subject::VolumeMove { volume_id, .. }
         | Subject::BackupRestore { volume_id, new_volume: false, .. } => volume_id.to_string(),
         Subject::SnapshotDelete { snapshot_id, .. } => snapshot_id.to_string(),
         Subject::BackupDelete { backup_id } => backup_id.to_string(),

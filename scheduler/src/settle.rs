@@ -8,6 +8,7 @@ mod backup;
 pub(crate) mod group;
 pub(crate) mod group_snapshot;
 pub(crate) mod import;
+mod moved;
 mod replay;
 mod snapshot;
 mod volume;

@@ -7,7 +7,7 @@ use domain::group_type::keeps_one_instant;
 use domain::ids::GroupSnapshotId;
 use domain::job::{Job, Subject};
 use domain::snapshot::{Snapshot, SnapshotStatus};
-use domain::volume::Volume;
+use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Error, Kind, Result, SnapshotId, VolumeId};
 use format::VolumeMeta;
 use proto::worker::{self as wire, create_volume::Source, job::Work};
@@ -17,12 +17,12 @@ use crate::settle::import;
 /// An error that is not retryable means that the job cannot be done: a row is gone or is not in the status that the job's
 /// request gave it.
 pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<wire::Job> {
-    let work = work(conn, &job.subject).await?;
+    let work = work(conn, job).await?;
     Ok(wire::Job { id: job.id.to_string(), generation: job.generation, attempt: job.attempts, work: Some(work) })
 }
 
-async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
-    Ok(match subject {
+async fn work(conn: &mut Conn, job: &Job) -> Result<Work> {
+    Ok(match &job.subject {
         Subject::VolumeCreate { volume_id } => Work::CreateVolume(create_volume(conn, *volume_id).await?),
         Subject::VolumeDelete { volume_id, keep_data } => {
             Work::DeleteVolume(delete_volume(conn, *volume_id, *keep_data).await?)
@@ -40,6 +40,14 @@ async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
             let volume = volume(conn, *volume_id).await?;
             let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
             Work::RevertVolume(wire::RevertVolume { volume: Some(wire_volume(&volume)), snapshot: Some(snapshot) })
+        }
+        Subject::VolumeMove { volume_id, bytes_id, .. } => {
+            Work::MoveVolume(move_volume(conn, job, *volume_id, *bytes_id).await?)
+        }
+        Subject::VolumeDiscard { bytes_id } => {
+            let pool = job.pool.clone().unwrap_or_default();
+            let volume = wire::Volume { id: bytes_id.to_string(), pool, size_gb: 0 };
+            Work::DeleteVolume(wire::DeleteVolume { volume: Some(volume), keep_data: false, snapshots: Vec::new() })
         }
         Subject::SnapshotCreate { snapshot_id, volume_id } => {
             let volume = volume(conn, *volume_id).await?;
@@ -95,6 +103,8 @@ async fn work(conn: &mut Conn, subject: &Subject) -> Result<Work> {
 async fn is_released(conn: &mut Conn, source: &str) -> Result<bool> {
     let name = source.rsplit('/').next().unwrap_or_default();
     let row = match (name.strip_prefix("volume-"), name.strip_prefix("snapshot-")) {
+        // A volume that came from another pool has its bytes under another id than its own.
+        (Some(id), _) if volumes::has_bytes(conn, id).await? => return Ok(false),
         (Some(id), _) if id.parse::<VolumeId>().is_ok() => volumes::get(conn, &Scope::All, id).await.map(drop),
         (_, Some(id)) if id.parse::<SnapshotId>().is_ok() => snapshots::get(conn, &Scope::All, id).await.map(drop),
         _ => return Ok(false),
@@ -133,6 +143,20 @@ async fn create_group_snapshot(conn: &mut Conn, id: GroupSnapshotId) -> Result<w
         parts.push(wire::CreateSnapshot { snapshot: Some(snapshot), volume: Some(wire_volume(&volume)) });
     }
     Ok(wire::CreateGroupSnapshot { id: id.to_string(), snapshots: parts, one_instant: keeps_one_instant(&specs) })
+}
+
+/// Who reset the status took the volume out of this job's hands: it may be in use now.
+async fn move_volume(conn: &mut Conn, job: &Job, id: VolumeId, bytes_id: VolumeId) -> Result<wire::MoveVolume> {
+    let row = volume(conn, id).await?;
+    if !matches!(row.status, VolumeStatus::Retyping | VolumeStatus::Maintenance) {
+        return Err(Error::invalid(format!(
+            "Invalid volume: Volume {id} was to be moved or retyped, but its status is {}.",
+            row.status
+        )));
+    }
+    let to = job.pool.clone().filter(|pool| row.pool.as_ref() != Some(pool));
+    let to = to.map(|pool| wire::Volume { id: bytes_id.to_string(), pool, size_gb: row.size_gb });
+    Ok(wire::MoveVolume { from: Some(wire_volume(&row)), to })
 }
 
 /// With a cascade the snapshots were set to `deleting` when the request was accepted; others do not go.
@@ -197,7 +221,7 @@ async fn backup_row(conn: &mut Conn, id: BackupId) -> Result<Backup> {
 
 fn wire_volume(volume: &Volume) -> wire::Volume {
     let pool = volume.pool.clone().unwrap_or_default();
-    wire::Volume { id: volume.id.to_string(), pool, size_gb: volume.size_gb }
+    wire::Volume { id: volume.bytes_id().to_string(), pool, size_gb: volume.size_gb }
 }
 
 fn wire_snapshot(snapshot: &Snapshot, of: &Volume) -> wire::Snapshot {

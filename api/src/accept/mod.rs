@@ -16,6 +16,7 @@ pub(crate) mod groups;
 pub(crate) mod imports;
 pub(crate) mod kinds;
 pub(crate) mod metadata;
+pub(crate) mod moves;
 pub(crate) mod new_volumes;
 pub(crate) mod pools;
 pub(crate) mod qos_specs;

@@ -152,6 +152,7 @@ impl Draft {
             migration_status: None,
             availability_zone: self.availability_zone,
             volume_type_id: self.volume_type_id,
+            name_id: None,
             pool: None,
             host: None,
             snapshot_id: None,

@@ -1,6 +1,6 @@
 //! What pools hold that could be managed (ADR 0010): volumes and snapshots are listed alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use db::pool_files::{Key, PoolFile, Wanted};
 use db::{Conn, Direction, pool_files};
@@ -112,10 +112,10 @@ async fn find_marker(conn: &mut Conn, pools: &[String], noun: Noun, marker: &str
 async fn with_owners(conn: &mut Conn, files: Vec<PoolFile>) -> Result<Vec<Candidate>> {
     let volumes: Vec<VolumeId> = files.iter().filter_map(volume_of).collect();
     let snapshots: Vec<SnapshotId> = files.iter().filter_map(snapshot_of).collect();
-    let volumes: BTreeSet<VolumeId> = db::volumes::present(conn, &volumes).await?;
+    let volumes: BTreeMap<VolumeId, VolumeId> = db::volumes::named(conn, &volumes).await?;
     let snapshots: BTreeMap<SnapshotId, VolumeId> = db::snapshots::origins(conn, &snapshots).await?;
     let candidate = |file: PoolFile| {
-        let volume = volume_of(&file).filter(|id| volumes.contains(id)).map(Owner::Volume);
+        let volume = volume_of(&file).and_then(|name| volumes.get(&name).copied()).map(Owner::Volume);
         let snapshot = || {
             let id = snapshot_of(&file)?;
             snapshots.get(&id).map(|of| Owner::Snapshot { id, of: *of })

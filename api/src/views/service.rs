@@ -82,7 +82,7 @@ fn capabilities(worker: &Worker, pool: &PoolReport) -> Value {
         "free_capacity_gb": gigabytes(pool.free_bytes),
         "reserved_percentage": 0,
         "thin_provisioning_support": true,
-        "multiattach": false,
+        "multiattach": true,
         "QoS_support": false,
         "availability_zone": worker.availability_zone,
         "backend_state": "up",

@@ -66,7 +66,7 @@ pub(crate) fn extended(whole: &Whole, viewer: Viewer<'_>) -> Value {
     }
     if viewer.is_admin {
         view["os-vol-mig-status-attr:migstat"] = json!(volume.migration_status);
-        view["os-vol-mig-status-attr:name_id"] = Value::Null;
+        view["os-vol-mig-status-attr:name_id"] = json!(volume.name_id.map(|id| id.to_string()));
         view["os-vol-host-attr:host"] = json!(volume.host);
     }
     view

@@ -319,3 +319,106 @@ async fn volumes_are_as_their_type_says() {
     assert_eq!(other.code(), 400);
     assert!(other.fault().2.contains("requested type is not compatible"), "{}", other.text);
 }
+
+#[tokio::test]
+async fn a_volume_gets_another_type() {
+    let world = World::new().await;
+    let (admin, member) = (world.admin(), world.member());
+    let gold = made(admin, json!({"name": "gold"})).await;
+    made(admin, json!({"name": "shared", "extra_specs": {"multiattach": "<is> True"}})).await;
+    let secret = made(admin, json!({"name": "secret", "os-volume-type-access:is_public": false})).await;
+    made(admin, json!({"name": "small", "extra_specs": {"provisioning:max_vol_size": "1"}})).await;
+    let limited = made(admin, json!({"name": "limited"})).await;
+    let specs = json!({"qos_specs": {"name": "q", "consumer": "front-end"}});
+    let specs = text(&admin.post("/qos-specs", specs).await.expect(200)["qos_specs"]["id"]);
+    admin.get(&format!("/qos-specs/{specs}/associate?vol_type_id={limited}")).await.expect(202);
+    let volume = member.volume(2).await;
+    let path = format!("/volumes/{volume}/action");
+    let retype = |kind: &str| json!({"os-retype": {"new_type": kind, "migration_policy": "on-demand"}});
+    let before = world.rows().await;
+    member.post(&path, retype("nope")).await.refused(404, "Volume type with name nope could not be found.");
+    assert_eq!(member.post(&path, retype(&secret)).await.code(), 404, "a type that is hidden");
+    assert_eq!(world.stranger().post(&path, retype("gold")).await.code(), 404);
+    assert_eq!(member.post(&path, retype("small")).await.code(), 400);
+    let refused = member.post(&path, retype("__DEFAULT__")).await;
+    assert_eq!(refused.code(), 400);
+    assert!(refused.fault().2.contains("requested type has to be different"), "{}", refused.text);
+    for bad in [
+        json!({"os-retype": {}}),
+        json!({"os-retype": {"new_type": 5}}),
+        json!({"os-retype": {"new_type": "gold", "migration_policy": "sometimes"}}),
+        json!({"os-retype": {"new_type": "gold", "migration_policy": null}}),
+        json!({"os-retype": null}),
+    ] {
+        assert_eq!(member.post(&path, bad.clone()).await.code(), 400, "{bad}");
+    }
+    assert_eq!(world.rows().await, before, "nothing was changed");
+
+    world.set_volume(&volume, domain::volume::VolumeStatus::InUse).await;
+    let refused = member.post(&path, retype("shared")).await;
+    assert!(refused.fault().2.contains("only allowed on available volumes"), "{}", refused.text);
+    assert_eq!(member.post(&path, retype("limited")).await.code(), 400, "its limits are the server's to change");
+    world.set_volume(&volume, domain::volume::VolumeStatus::Available).await;
+
+    member.post(&path, retype(&gold)).await.expect(202);
+    assert_eq!(member.volume_status(&volume).await, "retyping");
+    assert_eq!(member.post(&path, retype("shared")).await.code(), 400, "one at a time");
+    let jobs = world.jobs().await;
+    let domain::job::Subject::VolumeMove { to_type, may_move: true, .. } = &jobs[0].subject else { panic!("{jobs:?}") };
+    assert_eq!(to_type.as_deref(), Some(gold.as_str()));
+    world.finish_jobs(domain::job::Ending::Failed).await;
+    assert_eq!(member.volume_status(&volume).await, "available");
+}
+
+#[tokio::test]
+async fn a_type_s_limit_holds_for_retypes() {
+    let world = World::new().await;
+    let (admin, member) = (world.admin(), world.member());
+    made(admin, json!({"name": "gold"})).await;
+    let limit = json!({"quota_set": {"volumes_gold": 0}});
+    admin.put(&format!("/os-quota-sets/{OURS}"), limit).await.expect(200);
+    let volume = member.volume(1).await;
+    let before = world.rows().await;
+    let path = format!("/volumes/{volume}/action");
+    assert_eq!(member.post(&path, json!({"os-retype": {"new_type": "gold"}})).await.code(), 413);
+    assert_eq!(world.rows().await, before, "nothing was changed");
+}
+
+#[tokio::test]
+async fn migrations_go_where_a_worker_reaches() {
+    let world = World::new().await;
+    let (admin, member) = (world.admin(), world.member());
+    let volume = member.volume(1).await;
+    let path = format!("/volumes/{volume}/action");
+    let migrate = |host: &str| json!({"os-migrate_volume": {"host": host}});
+    assert_eq!(member.post(&path, migrate("x")).await.code(), 403);
+    admin.post(&path, migrate("nowhere")).await.refused(400, "Invalid host: No available service named 'nowhere'");
+    for (version, bad) in [
+        ("3.0", json!({"os-migrate_volume": {}})),
+        ("3.0", json!({"os-migrate_volume": {"host": null}})),
+        ("3.16", json!({"os-migrate_volume": {}})),
+        ("3.16", json!({"os-migrate_volume": {"host": "a", "cluster": "b"}})),
+        ("3.16", json!({"os-migrate_volume": {"cluster": "b"}})),
+        ("3.0", json!({"os-migrate_volume": {"host": "a", "cluster": "b"}})),
+    ] {
+        assert_eq!(admin.at(version).post(&path, bad.clone()).await.code(), 400, "{version} {bad}");
+    }
+    world.workers(&["fast", "slow"]).await;
+    admin.post(&path, migrate("node-1@slow#slow")).await.expect(202);
+    assert_eq!(member.volume_status(&volume).await, "maintenance");
+    let shown = admin.get(&format!("/volumes/{volume}")).await.expect(200)["volume"].clone();
+    assert_eq!(shown["os-vol-mig-status-attr:migstat"], "starting");
+    let jobs = world.jobs().await;
+    let domain::job::Subject::VolumeMove { to_pool, to_type: None, .. } = &jobs[0].subject else { panic!("{jobs:?}") };
+    assert_eq!(to_pool.as_deref(), Some("slow"));
+    assert_eq!(admin.post(&path, migrate("node-1@slow#slow")).await.code(), 400, "one at a time");
+    world.finish_jobs(domain::job::Ending::Succeeded).await;
+    let other = member.volume(1).await;
+    let body = json!({"os-migrate_volume_completion": {"new_volume": other}});
+    assert_eq!(member.post(&path, body.clone()).await.code(), 403);
+    assert_eq!(admin.post(&path, body).await.code(), 400);
+    let kept = member.volume(1).await;
+    member.snapshot(&kept).await;
+    let path = format!("/volumes/{kept}/action");
+    assert_eq!(admin.post(&path, migrate("node-1@slow#slow")).await.code(), 400, "it has a snapshot");
+}

@@ -133,6 +133,8 @@ async fn settle_volume(
                 VolumeStatus::Extending,
                 VolumeStatus::RestoringBackup,
                 VolumeStatus::Deleting,
+                VolumeStatus::Retyping,
+                VolumeStatus::Maintenance,
             ];
             let address = format!("{HOST}@{POOL}#{POOL}");
             volumes::set_place(conn, id, POOL, &address, now).await?;

@@ -366,3 +366,28 @@ pub(crate) fn keys(value: &Value) -> Vec<String> {
     keys.sort();
     keys
 }
+
+impl World {
+    /// A worker that reaches these pools.
+    pub(crate) async fn workers(&self, pools: &[&str]) {
+        let pool = |name: &&str| domain::placement::PoolReport {
+            name: (*name).to_owned(),
+            backend: domain::placement::Backend::of_pool(name),
+            free_bytes: 1 << 40,
+            total_bytes: 1 << 40,
+        };
+        let worker = db::workers::Worker {
+            id: domain::ids::WorkerId::random(),
+            host: HOST.to_owned(),
+            availability_zone: "nova".to_owned(),
+            backup_driver: "cinder.backup.drivers.swift.SwiftBackupDriver".to_owned(),
+            slots: 4,
+            pools: pools.iter().map(pool).collect(),
+            draining: false,
+            heartbeat_at: Timestamp::now(),
+        };
+        let mut tx = self.database.begin("test: worker").await.expect("begin");
+        db::workers::register(&mut tx, &worker).await.expect("register");
+        tx.commit().await.expect("commit");
+    }
+}

@@ -5,7 +5,7 @@ use domain::{BackupId, SnapshotId, VolumeId};
 use proto::worker::job::Work;
 use proto::worker::{self as wire, create_volume};
 
-use crate::rig::{GIB, POOL, Rig, backup, create_backup, done, failed, stored, volume};
+use crate::rig::{GIB, OTHER, POOL, Rig, backup, create_backup, done, failed, stored, volume};
 
 fn empty(id: VolumeId) -> Work {
     Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })
@@ -90,6 +90,32 @@ async fn a_group_is_snapshotted_together_and_cleared_one_by_one() {
     let mut scattered = create;
     scattered.snapshots[0].volume = Some(wire::Volume { pool: "p2".to_owned(), ..volume(parts[0].0, 1) });
     assert_eq!(failed(rig.perform(Work::CreateGroupSnapshot(scattered)).await).kind, "invalid");
+}
+
+#[tokio::test]
+async fn a_volume_goes_to_another_pool_and_its_source_stays() {
+    let mut rig = Rig::new().await;
+    let (id, copy) = (VolumeId::random(), VolumeId::random());
+    done(rig.perform(empty(id)).await);
+    write(&rig, id, 300 << 20, b"hello");
+    let to = wire::Volume { pool: OTHER.to_owned(), ..volume(copy, 1) };
+    let work = Work::MoveVolume(wire::MoveVolume { from: Some(volume(id, 1)), to: Some(to.clone()) });
+    rig.perform_twice(work).await;
+    let device = rig.other.open_volume(copy).expect("a copy");
+    let mut bytes = [0; 5];
+    device.read_at(300 << 20, &mut bytes).expect("read");
+    assert_eq!((device.size_bytes(), &bytes), (GIB, b"hello"));
+    let allocated = device.extents(0, GIB).expect("extents").into_iter();
+    let allocated: u64 = allocated.filter(|part| part.kind == volume::ExtentKind::Data).map(|part| part.length).sum();
+    assert!(allocated <= 2 << 20, "{allocated} bytes are allocated for five");
+    assert_eq!(read(&rig, id, 300 << 20), b"hello");
+    done(rig.perform(Work::MoveVolume(wire::MoveVolume { from: Some(volume(id, 1)), to: None })).await);
+
+    let gone = wire::MoveVolume {
+        from: Some(volume(VolumeId::random(), 1)),
+        to: Some(wire::Volume { id: VolumeId::random().to_string(), ..to }),
+    };
+    assert_eq!(failed(rig.perform(Work::MoveVolume(gone)).await).kind, "not_found");
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ use volume::{DirectoryPool, Pool, PoolConfig};
 use crate::scripted::{Script, Scripted};
 
 pub(crate) const POOL: &str = "p1";
+/// Another pool that the worker reaches.
+pub(crate) const OTHER: &str = "other";
 pub(crate) const GIB: u64 = 1 << 30;
 const DEADLINE: Duration = Duration::from_secs(60);
 const PIPE_BYTES: usize = 64 * 1024;
@@ -31,6 +33,7 @@ const PIPE_BYTES: usize = 64 * 1024;
 pub(crate) struct Rig {
     pub(crate) script: Arc<Script>,
     pub(crate) pool: Arc<dyn Pool>,
+    pub(crate) other: Arc<dyn Pool>,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) directory: tempfile::TempDir,
     pub(crate) shutdown: CancellationToken,
@@ -48,10 +51,12 @@ impl Rig {
     /// `wrap` puts something between the worker and its store.
     pub(crate) async fn with_store(wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        for part in ["pool", "store", "images"] {
+        for part in ["pool", "other", "store", "images"] {
             std::fs::create_dir(directory.path().join(part)).expect("made");
         }
         let pool: Arc<dyn Pool> = Arc::new(open_pool(&directory));
+        let other = DirectoryPool::open(&PoolConfig::new(OTHER, directory.path().join("other")));
+        let other: Arc<dyn Pool> = Arc::new(other.expect("a pool"));
         let config =
             storage::Config { backup_file_size: 64 << 20, ..storage::Config::posix(directory.path().join("store")) };
         let store = storage::open(&config).expect("a store");
@@ -63,7 +68,7 @@ impl Rig {
             broker: Arc::clone(&broker),
             channel,
             store: wrap(Arc::clone(&store)),
-            pools: vec![Arc::clone(&pool)],
+            pools: vec![Arc::clone(&pool), Arc::clone(&other)],
         };
         let config = Config {
             host: "h1".to_owned(),
@@ -75,7 +80,7 @@ impl Rig {
         let shutdown = CancellationToken::new();
         let run = backup_worker::run(deps, config, shutdown.clone());
         let worker = AbortOnDropHandle::new(stdx::task::spawn("worker", run));
-        let rig = Self { script, pool, store, directory, shutdown, worker, broker, finishes, _server: server };
+        let rig = Self { script, pool, other, store, directory, shutdown, worker, broker, finishes, _server: server };
         rig.until("registered", |script| !script.registered.lock().expect("a lock").is_empty()).await;
         rig
     }

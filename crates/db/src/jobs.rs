@@ -331,7 +331,7 @@ pub async fn expired(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<
 }
 
 /// The kinds of job whose request gave a volume its status; a backup of a snapshot gives the snapshot one.
-const OWN_VOLUME: &str = "kind IN ('volume_create', 'volume_delete', 'volume_extend', 'volume_manage', 'backup_restore') \
+const OWN_VOLUME: &str = "kind IN ('volume_create', 'volume_delete', 'volume_extend', 'volume_manage', 'volume_move', 'backup_restore') \
                           OR (kind = 'backup_create' AND snapshot_id IS NULL)";
 /// The kinds of job whose request gave a backup its status.
 const OWN_BACKUP: &str = "kind IN ('backup_create', 'backup_restore', 'backup_delete', 'backup_import')";

@@ -2,7 +2,7 @@
 
 use domain::job::{JobKind, Subject};
 use domain::volume::VolumeStatus;
-use domain::{Error, Result};
+use domain::{Error, Result, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use crate::row::Row;
@@ -31,6 +31,24 @@ struct Params {
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_pool: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    may_move: Option<bool>,
+}
+
+impl Params {
+    fn was(&self) -> Option<VolumeStatus> {
+        self.was.as_deref().and_then(VolumeStatus::parse)
+    }
+
+    fn bytes_id(&self) -> Option<VolumeId> {
+        self.bytes_id.as_deref()?.parse().ok()
+    }
 }
 
 /// The text of `params`.
@@ -46,6 +64,14 @@ pub(crate) fn to_params(subject: &Subject) -> Result<String> {
             params.volume_type_id = Some(volume_type_id.clone());
             params.was = Some(was.as_str().to_owned());
         }
+        Subject::VolumeMove { bytes_id, to_type, to_pool, may_move, was, .. } => {
+            params.bytes_id = Some(bytes_id.to_string());
+            params.to_type.clone_from(to_type);
+            params.to_pool.clone_from(to_pool);
+            params.may_move = Some(*may_move);
+            params.was = Some(was.as_str().to_owned());
+        }
+        Subject::VolumeDiscard { bytes_id } => params.bytes_id = Some(bytes_id.to_string()),
         Subject::VolumeManage { source, .. } | Subject::SnapshotManage { source, .. } => {
             params.source = Some(source.clone())
         }
@@ -81,9 +107,20 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
             volume_id: row.id("volume_id")?,
             new_size_gb: params.new_size_gb.ok_or_else(|| lacks("new_size_gb"))?,
             charged_gb: params.charged_gb.ok_or_else(|| lacks("charged_gb"))?,
+            was: params.was().ok_or_else(|| lacks("former status"))?,
             volume_type_id: params.volume_type_id.ok_or_else(|| lacks("volume type"))?,
-            was: params.was.as_deref().and_then(VolumeStatus::parse).ok_or_else(|| lacks("former status"))?,
         },
+        JobKind::VolumeMove => Subject::VolumeMove {
+            volume_id: row.id("volume_id")?,
+            bytes_id: params.bytes_id().ok_or_else(|| lacks("bytes_id"))?,
+            may_move: params.may_move.ok_or_else(|| lacks("may_move"))?,
+            was: params.was().ok_or_else(|| lacks("former status"))?,
+            to_type: params.to_type,
+            to_pool: params.to_pool,
+        },
+        JobKind::VolumeDiscard => {
+            Subject::VolumeDiscard { bytes_id: params.bytes_id().ok_or_else(|| lacks("bytes_id"))? }
+        }
         JobKind::VolumeManage => Subject::VolumeManage {
             volume_id: row.id("volume_id")?,
             source: params.source.ok_or_else(|| lacks("source"))?,

@@ -2,7 +2,7 @@
 //!
 //! Setters of a row that is gone do nothing. Whoever needs to know uses a compare-and-set.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use domain::ids::GroupId;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
@@ -44,7 +44,7 @@ pub(crate) const TABLE: Table = Table {
     noun: "Volume",
     columns: COLUMNS,
     select: "id, project_id, user_id, name, description, size_gb, status, previous_status, attach_status, \
-             migration_status, availability_zone, volume_type_id, pool, host, snapshot_id, source_volume_id, \
+             migration_status, availability_zone, volume_type_id, name_id, pool, host, snapshot_id, source_volume_id, \
              source_backup_id, group_id, bootable, multiattach, created_at, updated_at, launched_at",
     visible: "TRUE",
     job_column: "volume_id",
@@ -52,7 +52,7 @@ pub(crate) const TABLE: Table = Table {
 
 /// The caller has charged the quota in the same transaction.
 pub async fn insert(conn: &mut Conn, volume: &Volume) -> Result<()> {
-    let text = format!("INSERT INTO volumes ({}) VALUES ({})", TABLE.select, placeholders(1, 23));
+    let text = format!("INSERT INTO volumes ({}) VALUES ({})", TABLE.select, placeholders(1, 24));
     sql(text)
         .bind(volume.id)
         .bind(&volume.project_id)
@@ -66,6 +66,7 @@ pub async fn insert(conn: &mut Conn, volume: &Volume) -> Result<()> {
         .bind(&volume.migration_status)
         .bind(&volume.availability_zone)
         .bind(&volume.volume_type_id)
+        .bind(volume.name_id)
         .bind(&volume.pool)
         .bind(&volume.host)
         .bind(volume.snapshot_id)
@@ -265,6 +266,35 @@ pub async fn set_place(conn: &mut Conn, id: VolumeId, pool: &str, host: &str, no
         .map(drop)
 }
 
+/// Where the bytes are and what they are called there, when they came from another place.
+pub async fn set_moved(conn: &mut Conn, id: VolumeId, bytes_id: VolumeId, pool: &str, host: &str) -> Result<()> {
+    sql("UPDATE volumes SET name_id = $2, pool = $3, host = $4 WHERE id = $1")
+        .bind(id)
+        .bind(bytes_id)
+        .bind(pool)
+        .bind(host)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Whether a volume's bytes are called so because they came from another pool.
+pub async fn has_bytes(conn: &mut Conn, name_id: &str) -> Result<bool> {
+    let row = sql("SELECT id FROM volumes WHERE name_id = $1 LIMIT 1").bind(name_id).fetch_optional(conn).await?;
+    Ok(row.is_some())
+}
+
+/// Another type, and whether volumes of it may be attached more than once. `Conflict` when there is no such type.
+pub async fn set_type(conn: &mut Conn, id: VolumeId, type_id: &str, multiattach: bool) -> Result<()> {
+    sql("UPDATE volumes SET volume_type_id = $2, multiattach = $3 WHERE id = $1")
+        .bind(id)
+        .bind(type_id)
+        .bind(multiattach)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// The bytes exist since `now`.
 pub async fn set_launched(conn: &mut Conn, id: VolumeId, now: Timestamp) -> Result<()> {
     TABLE.set(conn, "launched_at", id, now, now).await
@@ -329,13 +359,17 @@ pub async fn copied_from_snapshot(conn: &mut Conn, source: SnapshotId, until: Ti
     Ok(sql(text).bind(source).bind(until).fetch_optional(conn).await?.is_some())
 }
 
-/// Which of these exist, whoever's they are.
-pub async fn present(conn: &mut Conn, ids: &[VolumeId]) -> Result<BTreeSet<VolumeId>> {
-    let mut found = BTreeSet::new();
-    for ids in ids.chunks(CHUNK) {
-        let text = format!("SELECT id FROM volumes WHERE id IN ({})", placeholders(1, ids.len()));
-        for row in sql(text).bind_all(ids.iter().copied()).fetch_all(conn).await? {
-            found.insert(row.id("id")?);
+/// Whose these names of bytes are, whatever the project: a volume's own id is its too when its bytes are called otherwise.
+pub async fn named(conn: &mut Conn, names: &[VolumeId]) -> Result<BTreeMap<VolumeId, VolumeId>> {
+    let mut found = BTreeMap::new();
+    for names in names.chunks(CHUNK) {
+        let list = placeholders(1, names.len());
+        let text = format!(
+            "SELECT id AS name, id FROM volumes WHERE id IN ({list})
+             UNION ALL SELECT name_id AS name, id FROM volumes WHERE name_id IN ({list})"
+        );
+        for row in sql(text).bind_all(names.iter().copied()).fetch_all(conn).await? {
+            found.insert(row.id("name")?, row.id("id")?);
         }
     }
     Ok(found)
@@ -361,6 +395,7 @@ fn from_row(row: &Row) -> Result<Volume> {
         migration_status: row.opt_text("migration_status")?,
         availability_zone: row.text("availability_zone")?,
         volume_type_id: row.text("volume_type_id")?,
+        name_id: row.opt_id("name_id")?,
         pool: row.opt_text("pool")?,
         host: row.opt_text("host")?,
         snapshot_id: row.opt_id("snapshot_id")?,

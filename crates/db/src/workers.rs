@@ -112,7 +112,7 @@ pub async fn candidates(conn: &mut Conn, since: Timestamp) -> Result<Vec<Candida
     let disabled: Vec<_> =
         disabled.iter().map(|row| Ok((row.text("host")?, row.text("binary_name")?))).collect::<Result<_>>()?;
     let rows =
-        sql("SELECT workers.id, workers.host, workers.backup_driver, workers.slots, workers.pools, workers.draining,
+        sql("SELECT workers.id, workers.host, workers.availability_zone, workers.backup_driver, workers.slots, workers.pools, workers.draining,
             (SELECT COUNT(*) FROM jobs
              WHERE jobs.worker_id = workers.id AND jobs.state IN ('assigned', 'running')) AS busy
          FROM workers WHERE workers.heartbeat_at > $1 ORDER BY workers.id")
@@ -129,6 +129,7 @@ pub async fn candidates(conn: &mut Conn, since: Timestamp) -> Result<Vec<Candida
             closed_backends: of("cinder-volume").filter_map(backend).collect(),
             host: host.clone(),
             backup_driver: row.text("backup_driver")?,
+            availability_zone: row.text("availability_zone")?,
             pools: pools(row)?,
             slots: row.i64("slots")?,
             busy: row.i64("busy")?,

@@ -21,6 +21,8 @@ words! {
         VolumeExtend = "volume_extend",
         VolumeManage = "volume_manage",
         VolumeRevert = "volume_revert",
+        VolumeMove = "volume_move",
+        VolumeDiscard = "volume_discard",
         SnapshotCreate = "snapshot_create",
         SnapshotDelete = "snapshot_delete",
         SnapshotManage = "snapshot_manage",
@@ -153,6 +155,20 @@ pub enum Subject {
         volume_id: VolumeId,
         snapshot_id: SnapshotId,
     },
+    /// A volume gets another type, another place, or both. It moves only where what it gets asks for it.
+    VolumeMove {
+        volume_id: VolumeId,
+        /// What its bytes are called in the new place: a name that no earlier attempt at any place has used.
+        bytes_id: VolumeId,
+        to_type: Option<String>,
+        to_pool: Option<String>,
+        may_move: bool,
+        was: crate::volume::VolumeStatus,
+    },
+    /// Bytes that no row points at any more.
+    VolumeDiscard {
+        bytes_id: VolumeId,
+    },
     SnapshotCreate {
         snapshot_id: SnapshotId,
         volume_id: VolumeId,
@@ -207,6 +223,8 @@ impl Subject {
             Self::VolumeExtend { .. } => JobKind::VolumeExtend,
             Self::VolumeManage { .. } => JobKind::VolumeManage,
             Self::VolumeRevert { .. } => JobKind::VolumeRevert,
+            Self::VolumeMove { .. } => JobKind::VolumeMove,
+            Self::VolumeDiscard { .. } => JobKind::VolumeDiscard,
             Self::SnapshotCreate { .. } => JobKind::SnapshotCreate,
             Self::SnapshotDelete { .. } => JobKind::SnapshotDelete,
             Self::SnapshotManage { .. } => JobKind::SnapshotManage,
@@ -226,12 +244,16 @@ impl Subject {
             | Self::VolumeExtend { volume_id, .. }
             | Self::VolumeManage { volume_id, .. }
             | Self::VolumeRevert { volume_id, .. }
+            | Self::VolumeMove { volume_id, .. }
             | Self::SnapshotCreate { volume_id, .. }
             | Self::SnapshotDelete { volume_id, .. }
             | Self::SnapshotManage { volume_id, .. }
             | Self::BackupCreate { volume_id, .. }
             | Self::BackupRestore { volume_id, .. } => Some(*volume_id),
-            Self::GroupSnapshotCreate { .. } | Self::BackupDelete { .. } | Self::BackupImport { .. } => None,
+            Self::GroupSnapshotCreate { .. }
+            | Self::BackupDelete { .. }
+            | Self::BackupImport { .. }
+            | Self::VolumeDiscard { .. } => None,
         }
     }
 

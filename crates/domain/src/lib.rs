@@ -5,6 +5,7 @@
 
 pub mod attachment;
 pub mod backup;
+pub mod capability;
 pub mod error;
 pub mod group;
 pub mod group_snapshot;

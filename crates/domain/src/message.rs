@@ -236,6 +236,8 @@ pub fn of_failure(subject: &Subject, cause: Cause) -> Option<(About, Action, Det
         Subject::VolumeDelete { .. }
         | Subject::VolumeManage { .. }
         | Subject::VolumeRevert { .. }
+        | Subject::VolumeMove { .. }
+        | Subject::VolumeDiscard { .. }
         | Subject::GroupSnapshotCreate { .. }
         | Subject::BackupImport { .. } => return None,
     })

@@ -146,6 +146,14 @@ impl Holding {
 }
 
 impl Volume {
+    /// What it and its snapshots count for towards the limits of one type, when they are of that type.
+    #[must_use]
+    pub fn holding_as(&self, type_id: &str, snapshots: &[Snapshot]) -> Holding {
+        let volume = Holding::volume(self.size_gb, type_id);
+        let add = |sum: Holding, kept: &Snapshot| sum.and(Holding::snapshot(kept.size_gb, type_id));
+        snapshots.iter().fold(volume, add).of_types()
+    }
+
     /// What it counts for.
     #[must_use]
     pub fn holding(&self) -> Holding {

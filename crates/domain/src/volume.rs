@@ -94,6 +94,8 @@ pub struct Volume {
     pub migration_status: Option<String>,
     pub availability_zone: String,
     pub volume_type_id: String,
+    /// What the bytes are called in the pool, where they came from another one.
+    pub name_id: Option<VolumeId>,
     /// The pool that holds the bytes; `None` until a scheduler placed the volume.
     pub pool: Option<String>,
     /// The host that created the file, as `os-vol-host-attr:host` shows it.
@@ -110,6 +112,50 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// What the bytes are called in the pool.
+    #[must_use]
+    pub fn bytes_id(&self) -> VolumeId {
+        self.name_id.unwrap_or(self.id)
+    }
+
+    /// Whether it is on its way to another place.
+    #[must_use]
+    pub fn is_migrating(&self) -> bool {
+        !matches!(self.migration_status.as_deref(), None | Some("none" | "deleting" | "error" | "success"))
+    }
+
+    /// May it get another type? With `same_qos` the two are held to the same limits, as far as
+    /// whoever has it attached can tell.
+    pub fn check_retype(&self, to_type: &str, same_qos: bool) -> Result<()> {
+        let status_ok = match self.status {
+            VolumeStatus::Available => true,
+            VolumeStatus::InUse => same_qos,
+            _ => false,
+        };
+        if status_ok && !self.is_migrating() && self.group_id.is_none() && self.volume_type_id != to_type {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "Invalid volume: Retype needs volume to be in available or in-use state, not be part of an active migration or a \
+             consistency group, requested type has to be different that the one from the volume, and for in-use volumes \
+             front-end qos specs cannot change.",
+        ))
+    }
+
+    /// May it go to `pool`? A volume that a server uses would need the server's host to follow, and there is none to ask.
+    pub fn check_migrate(&self, pool: &str, has_snapshots: bool) -> Result<()> {
+        let elsewhere = self.pool.as_deref().is_some_and(|own| own != pool);
+        let free = self.status == VolumeStatus::Available && self.group_id.is_none() && !self.is_migrating();
+        if free && !has_snapshots && elsewhere {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "Invalid volume: Volume {} status must be available or in-use, must not be migrating, have snapshots, be \
+             replicated, be part of a group and destination host/cluster must be different than the current one",
+            self.id
+        )))
+    }
+
     /// May a backup of the volume itself start (contract §1.5.1, step 5)? The answer is the status to come back to.
     pub fn check_backup(&self, force: bool) -> Result<VolumeStatus> {
         match self.status {

@@ -222,6 +222,7 @@ fn volume(name: Option<String>) -> Volume {
         migration_status: None,
         availability_zone: "nova".to_owned(),
         volume_type_id: "t".to_owned(),
+        name_id: None,
         pool: Some("pool".to_owned()),
         host: Some("host@backend#pool".to_owned()),
         snapshot_id: None,

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use rustix::io::Errno;
 
 use crate::device::{file_extents, is_zero};
-use crate::port::ExtentKind;
+use crate::failure::failed;
+use crate::port::{BlockDevice, ExtentKind};
 
 /// Read and written at once when the kernel cannot copy by itself.
 const PIECE_BYTES: usize = 1 << 20;
@@ -65,6 +66,42 @@ fn copy_in_kernel(source: &File, target: &File, offset: u64, length: u64) -> io:
         }
     }
     Ok(done)
+}
+
+/// Extents asked for at once.
+const WINDOW_BYTES: u64 = 1 << 30;
+
+/// Makes the empty file `target` read like `source`. `progress` hears how many bytes are done.
+pub(crate) fn copy_device(
+    source: &dyn BlockDevice,
+    target: &File,
+    progress: &dyn Fn(u64) -> domain::Result<()>,
+) -> domain::Result<()> {
+    let size_bytes = source.size_bytes();
+    let failed = |error| failed("copy a volume", error);
+    target.set_len(size_bytes).map_err(failed)?;
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut window = 0;
+    while window < size_bytes {
+        let length = (size_bytes - window).min(WINDOW_BYTES);
+        for extent in source.extents(window, length)?.into_iter().filter(|extent| extent.kind == ExtentKind::Data) {
+            let mut done = 0;
+            while done < extent.length {
+                let offset = extent.offset + done;
+                progress(offset)?;
+                let take = (extent.length - done).min(PIECE_BYTES as u64);
+                let piece = buffer.get_mut(..usize::try_from(take).unwrap_or(PIECE_BYTES)).unwrap_or_default();
+                source.read_at(offset, piece)?;
+                if !is_zero(piece) {
+                    target.write_all_at(piece, offset).map_err(failed)?;
+                }
+                done += take;
+            }
+        }
+        window += length;
+        progress(window)?;
+    }
+    Ok(())
 }
 
 /// Reads and writes; zeros stay holes, which a fully allocated block device is often full of.

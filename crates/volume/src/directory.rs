@@ -19,7 +19,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::adopt::{Allowed, Source};
-use crate::copy::{Sharing, copy_volume};
+use crate::copy::{Sharing, copy_device, copy_volume};
 use crate::device::{Access, FileDevice};
 use crate::failure::failed;
 use crate::files;
@@ -263,6 +263,22 @@ impl Pool for DirectoryPool {
     fn clone_snapshot(&self, snapshot: SnapshotId, volume: VolumeId, size_bytes: u64) -> Result<()> {
         let source = self.open_file("Snapshot", &snapshot, &snapshot_name(snapshot), Access::Read)?;
         self.copy_in(&format!("create volume {volume}"), &source, &volume_name(volume), size_bytes)
+    }
+
+    fn import(&self, source: &dyn BlockDevice, volume: VolumeId, progress: &dyn Fn(u64) -> Result<()>) -> Result<()> {
+        let mut stopped = None;
+        let fill = |file: &File| match copy_device(source, file, progress) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                stopped = Some(error);
+                Err(io::Error::other("the copy was stopped"))
+            }
+        };
+        let made = self.make(&volume_name(volume), source.size_bytes(), fill);
+        match stopped {
+            Some(error) => Err(error),
+            None => made.map(drop).map_err(|error| failed(&format!("create volume {volume}"), error)),
+        }
     }
 
     fn extend(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {

@@ -62,6 +62,10 @@ pub trait Pool: std::fmt::Debug + Send + Sync {
     /// A volume with the content of a snapshot, then zeros up to `size_bytes`.
     fn clone_snapshot(&self, snapshot: SnapshotId, volume: VolumeId, size_bytes: u64) -> Result<()>;
 
+    /// A volume with the content of a device of any pool, holes kept. An existing one is kept, as by [`Pool::create`].
+    /// `progress` hears how many bytes are done; its error ends the copy, of which nothing stays.
+    fn import(&self, source: &dyn BlockDevice, volume: VolumeId, progress: &dyn Fn(u64) -> Result<()>) -> Result<()>;
+
     /// Grows the volume; the new part reads as zeros. Growing to less than the current size changes nothing.
     fn extend(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
 

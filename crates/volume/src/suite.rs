@@ -22,6 +22,7 @@ pub fn run(pool: &dyn Pool) -> Result<()> {
     extend_only_grows(pool)?;
     copies_are_independent(pool)?;
     clones_grow_with_zeros(pool)?;
+    imports_are_whole_or_nothing(pool)?;
     copies_outlive_the_volume(pool)?;
     a_revert_is_all_or_nothing(pool)?;
     removing_nothing_is_fine(pool)?;
@@ -162,6 +163,28 @@ fn copies_are_independent(pool: &dyn Pool) -> Result<()> {
     pool.open_volume(clone)?.write_at(65_536, b"clone")?;
     assert_eq!(&content(&*pool.open_volume(volume)?)?[65_536..65_541], b"later");
     pool.thaw(&frozen)
+}
+
+fn imports_are_whole_or_nothing(pool: &dyn Pool) -> Result<()> {
+    let (source, copy) = (VolumeId::random(), VolumeId::random());
+    pool.create(source, 3 * MIB)?;
+    pool.open_volume(source)?.write_at(65_536, b"first")?;
+    pool.open_volume(source)?.write_at(3 * MIB - 3, b"end")?;
+    let device = pool.open_volume(source)?;
+    let stop = |done| if done > MIB { Err(domain::Error::cancelled()) } else { Ok(()) };
+    let stopped = pool.import(&*device, copy, &stop).expect_err("stopped");
+    assert_eq!(stopped.kind(), Kind::Cancelled);
+    assert_eq!(pool.open_volume(copy).expect_err("nothing").kind(), Kind::NotFound);
+    pool.import(&*device, copy, &|_| Ok(()))?;
+    let imported = pool.open_volume(copy)?;
+    assert_eq!(content(&*imported)?, content(&*device)?);
+    check_extents(&*imported, 0, 3 * MIB)?;
+    let holes = imported.extents(0, 3 * MIB)?;
+    assert!(holes.iter().any(|extent| extent.kind == ExtentKind::Hole), "zeros are not written");
+    device.write_at(65_536, b"later")?;
+    pool.import(&*device, copy, &|_| Ok(()))?;
+    assert_eq!(&content(&*pool.open_volume(copy)?)?[65_536..65_541], b"first", "one that is there is kept");
+    Ok(())
 }
 
 fn clones_grow_with_zeros(pool: &dyn Pool) -> Result<()> {

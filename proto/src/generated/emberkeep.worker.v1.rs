@@ -78,7 +78,7 @@ pub struct Job {
     pub attempt: i64,
     #[prost(
         oneof = "job::Work",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 23, 19"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 21, 22, 23, 19"
     )]
     pub work: ::core::option::Option<job::Work>,
 }
@@ -104,6 +104,8 @@ pub mod job {
         RestoreBackup(super::RestoreBackup),
         #[prost(message, tag = "18")]
         DeleteBackup(super::DeleteBackup),
+        #[prost(message, tag = "24")]
+        MoveVolume(super::MoveVolume),
         #[prost(message, tag = "21")]
         ManageSnapshot(super::ManageSnapshot),
         #[prost(message, tag = "22")]
@@ -210,6 +212,14 @@ pub struct RevertVolume {
     pub volume: ::core::option::Option<Volume>,
     #[prost(message, optional, tag = "2")]
     pub snapshot: ::core::option::Option<Snapshot>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveVolume {
+    #[prost(message, optional, tag = "1")]
+    pub from: ::core::option::Option<Volume>,
+    /// The copy to make, in another pool; unset when the volume stays where it is.
+    #[prost(message, optional, tag = "2")]
+    pub to: ::core::option::Option<Volume>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateSnapshot {

@@ -7,7 +7,7 @@ use domain::group::GroupStatus;
 use domain::group_snapshot::GroupSnapshotStatus;
 use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus};
-use domain::volume::{Volume, VolumeStatus};
+use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Result, Timestamp};
 
 use crate::core::Core;
@@ -18,12 +18,13 @@ const STUCK_SECS: i64 = 60;
 const ROWS_AT_ONCE: i64 = 100;
 const REASON: &str = "No job works on the backup any more; its status was reset. Try again.";
 
-const VOLUMES: [(VolumeStatus, VolumeStatus); 7] = [
+const VOLUMES: [(VolumeStatus, VolumeStatus); 8] = [
     (VolumeStatus::Creating, VolumeStatus::Error),
     (VolumeStatus::Deleting, VolumeStatus::ErrorDeleting),
     (VolumeStatus::Unmanaging, VolumeStatus::ErrorDeleting),
     (VolumeStatus::Extending, VolumeStatus::ErrorExtending),
     (VolumeStatus::Managing, VolumeStatus::ErrorManaging),
+    (VolumeStatus::Retyping, VolumeStatus::Available),
     (VolumeStatus::RestoringBackup, VolumeStatus::ErrorRestoring),
     (VolumeStatus::Reverting, VolumeStatus::Error),
 ];
@@ -141,6 +142,10 @@ async fn reset_volume(conn: &mut Conn, volume: &Volume, now: Timestamp) -> Resul
         return volumes::return_from_backup(conn, volume.id, VolumeStatus::ErrorBackingUp, now).await;
     }
     match VOLUMES.into_iter().find(|(stuck, _)| *stuck == volume.status) {
+        // Its bytes are where they were.
+        Some((from @ VolumeStatus::Retyping, _)) if volume.attach_status == AttachStatus::Attached => {
+            volumes::change_status(conn, volume.id, &[from], VolumeStatus::InUse, now).await
+        }
         Some((from, to)) => volumes::change_status(conn, volume.id, &[from], to, now).await,
         None => Ok(false),
     }

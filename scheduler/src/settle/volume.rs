@@ -7,7 +7,7 @@ use domain::quota::Holding;
 use domain::settle::VolumeEffect;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 
-use super::{End, found, group, snapshot};
+use super::{End, found, group, moved, snapshot};
 
 pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: VolumeEffect) -> Result<()> {
     let Some(id) = end.job.subject.volume_id() else { return Ok(()) };
@@ -31,6 +31,7 @@ pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effect: VolumeEffect) 
 async fn forgone(conn: &mut Conn, end: &End<'_>) -> Result<()> {
     match &end.job.subject {
         Subject::VolumeExtend { .. } => give_growth_back(conn, end).await,
+        Subject::VolumeMove { .. } => moved::forgone(conn, end).await,
         _ => Ok(()),
     }
 }
@@ -47,6 +48,7 @@ async fn becomes(conn: &mut Conn, end: &End<'_>, volume: &Volume, to: VolumeStat
     }
     match &end.job.subject {
         Subject::VolumeExtend { new_size_gb, .. } => extended(conn, end, volume, *new_size_gb).await,
+        Subject::VolumeMove { .. } => moved::apply(conn, end, volume, changed).await,
         Subject::VolumeManage { .. } if end.succeeded() => managed(conn, end, volume).await,
         Subject::VolumeDelete { .. } if is_ours => snapshot::none_gone(conn, volume.id, end.now).await,
         Subject::VolumeCreate { .. } | Subject::BackupRestore { .. } if end.succeeded() => {
@@ -72,6 +74,7 @@ const fn transient(kind: JobKind) -> &'static [VolumeStatus] {
         JobKind::VolumeExtend => &[VolumeStatus::Extending],
         JobKind::VolumeManage => &[VolumeStatus::Managing],
         JobKind::VolumeRevert => &[VolumeStatus::Reverting],
+        JobKind::VolumeMove => &[VolumeStatus::Retyping, VolumeStatus::Maintenance],
         JobKind::BackupRestore => &[VolumeStatus::RestoringBackup, VolumeStatus::Creating],
         _ => &[],
     }

@@ -4,6 +4,7 @@
 mod configuration;
 mod importing;
 mod leases;
+mod moving;
 mod placing;
 mod reconciling;
 mod rig;
@@ -49,6 +50,15 @@ cases! {
         a_passing_failure_is_tried_again_a_lasting_one_is_told
         a_job_handed_back_is_placed_again_at_once
         a_job_cancelled_in_the_queue_never_runs;
+    moving:
+        a_type_says_where_its_volumes_lie
+        a_type_that_no_pool_serves_fails_its_volume_at_once
+        a_copy_whose_type_asks_for_another_place_fails
+        a_retype_stays_where_it_may
+        a_retype_moves_where_it_must
+        a_retype_that_must_not_move_leaves_all_as_it_was
+        a_move_that_fails_leaves_nothing_behind
+        a_volume_that_somebody_took_meanwhile_is_not_moved;
     placing:
         a_job_waits_for_a_worker_and_comes_with_all_it_needs
         others_and_other_generations_are_stale

@@ -190,23 +190,27 @@ impl Rig {
 
     /// A worker that reaches this pool only.
     pub(crate) async fn worker_in(&self, pool: &'static str) -> ScriptedWorker {
+        self.worker_with(vec![pool]).await
+    }
+
+    pub(crate) async fn worker_with(&self, pools: Vec<&'static str>) -> ScriptedWorker {
         let id = WorkerId::random();
         let consumer = self.broker.consume(&topology::worker_queue(&id.to_string()), 4).await.expect("a consumer");
         let mut client = WorkersClient::new(self.channel.clone());
-        let answer = client.register(registration(id, pool)).await.expect("registered").into_inner();
+        let answer = client.register(registration(id, &pools)).await.expect("registered").into_inner();
         assert_eq!((answer.lease_ttl_secs, answer.heartbeat_interval_secs), (2, 1));
-        ScriptedWorker { id, client, consumer, pool }
+        ScriptedWorker { id, client, consumer, pools }
     }
 }
 
-fn registration(id: WorkerId, name: &str) -> RegisterRequest {
+fn registration(id: WorkerId, names: &[&str]) -> RegisterRequest {
     RegisterRequest {
         worker_id: id.to_string(),
         host: "h1".to_owned(),
         availability_zone: "nova".to_owned(),
         backup_driver: "cinder.backup.drivers.posix.PosixBackupDriver".to_owned(),
         slots: 4,
-        pools: vec![pool(name)],
+        pools: names.iter().map(|name| pool(name)).collect(),
         protocol_version: proto::PROTOCOL_VERSION,
     }
 }
@@ -220,7 +224,7 @@ pub(crate) struct ScriptedWorker {
     pub(crate) id: WorkerId,
     pub(crate) client: WorkersClient<Channel>,
     consumer: Box<dyn Consumer>,
-    pool: &'static str,
+    pools: Vec<&'static str>,
 }
 
 /// A session whose events the test sends.
@@ -281,7 +285,8 @@ impl ScriptedWorker {
         };
         let jobs = jobs.iter().map(running).collect();
         let worker_id = self.id.to_string();
-        let heartbeat = Heartbeat { worker_id, draining: false, pools: vec![pool(self.pool)], jobs };
+        let heartbeat =
+            Heartbeat { worker_id, draining: false, pools: self.pools.iter().map(|name| pool(name)).collect(), jobs };
         WorkerEvent { event: Some(Event::Heartbeat(heartbeat)) }
     }
 

@@ -33,6 +33,7 @@ pub(crate) fn volume(status: VolumeStatus) -> Volume {
         migration_status: None,
         availability_zone: "nova".to_owned(),
         volume_type_id: String::new(),
+        name_id: None,
         pool: Some(POOL.to_owned()),
         host: Some(format!("h1@{POOL}#{POOL}")),
         snapshot_id: None,

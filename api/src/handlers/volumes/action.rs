@@ -1,6 +1,6 @@
 //! `POST /volumes/{id}/action` (contract §1.6.5): which action is meant.
 
-use super::actions::{self, attaching, connecting, extend, flags, images, reset_status, revert};
+use super::actions::{self, attaching, connecting, extend, flags, images, moving, reset_status, revert};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::action;
@@ -21,6 +21,10 @@ pub(crate) const ACTIONS: &[Action] = &[
     accepts("os-force_detach", &connecting::FORCE_BODY),
     accepts("os-set_bootable", &flags::BOOTABLE_BODY).at_once(),
     accepts("os-update_readonly_flag", &flags::READONLY_BODY),
+    accepts("os-retype", &moving::RETYPE_BODY),
+    // Its shape changes with 3.16.
+    Action::bare("os-migrate_volume"),
+    accepts("os-migrate_volume_completion", &moving::COMPLETION_BODY).at_once(),
     Action::bare("os-force_delete"),
     Action::bare("os-unmanage"),
     accepts("os-extend_volume_completion", &extend::COMPLETION_BODY).since(EXTEND_COMPLETION),
@@ -48,6 +52,9 @@ pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
         "os-force_detach" => actions::force_detach(&call, &body).await,
         "os-set_bootable" => actions::set_bootable(&call, &body).await,
         "os-update_readonly_flag" => actions::update_readonly_flag(&call, &body).await,
+        "os-retype" => actions::retype(&call, &body).await,
+        "os-migrate_volume" => actions::migrate(&call, &body).await,
+        "os-migrate_volume_completion" => actions::complete_migration(&call, &body).await,
         "os-force_delete" => actions::force_delete(&call).await,
         "os-unmanage" => actions::unmanage(&call).await,
         "os-extend_volume_completion" => actions::extend_completion(&call, &body).await,

@@ -135,6 +135,7 @@ pub(crate) fn volume(secs: i64) -> Volume {
         migration_status: None,
         availability_zone: "nova".into(),
         volume_type_id: DEFAULT_TYPE_ID.into(),
+        name_id: None,
         pool: None,
         host: None,
         snapshot_id: None,

@@ -26,6 +26,7 @@ pub(crate) async fn nouns_come_back(lab: Lab) {
         size_gb: i64::MAX,
         previous_status: Some(VolumeStatus::BackingUp),
         migration_status: Some("none".into()),
+        name_id: Some(VolumeId::random()),
         pool: Some("fast".into()),
         host: Some("h@b#p".into()),
         snapshot_id: Some(SnapshotId::random()),

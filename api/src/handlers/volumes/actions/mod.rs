@@ -6,6 +6,7 @@ mod deleting;
 pub(super) mod extend;
 pub(super) mod flags;
 pub(super) mod images;
+pub(super) mod moving;
 pub(super) mod reset_status;
 pub(super) mod revert;
 
@@ -14,5 +15,6 @@ pub(super) use connecting::{force_detach, initialize_connection, terminate_conne
 pub(super) use deleting::{force_delete, unmanage};
 pub(super) use extend::{extend, extend_completion};
 pub(super) use flags::{set_bootable, update_readonly_flag};
+pub(super) use moving::{complete_migration, migrate, retype};
 pub(super) use reset_status::reset_status;
 pub(super) use revert::revert;
