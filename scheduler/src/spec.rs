@@ -63,15 +63,7 @@ async fn work(conn: &mut Conn, job: &Job) -> Result<Work> {
             Work::DeleteSnapshot(wire::DeleteSnapshot { snapshot: Some(snapshot), keep_data, group_snapshot_id })
         }
         Subject::SnapshotManage { snapshot_id, volume_id, source } => {
-            let volume = volume(conn, *volume_id).await?;
-            let snapshot = wire_snapshot(&snapshot(conn, *snapshot_id).await?, &volume);
-            let released = is_released(conn, source).await?;
-            Work::ManageSnapshot(wire::ManageSnapshot {
-                snapshot: Some(snapshot),
-                volume: Some(wire_volume(&volume)),
-                source: source.clone(),
-                released,
-            })
+            Work::ManageSnapshot(manage_snapshot(conn, *snapshot_id, *volume_id, source).await?)
         }
         Subject::GroupSnapshotCreate { group_snapshot_id, .. } => {
             Work::CreateGroupSnapshot(create_group_snapshot(conn, *group_snapshot_id).await?)
@@ -96,6 +88,19 @@ async fn work(conn: &mut Conn, job: &Job) -> Result<Work> {
             Work::ImportBackup(wire::ImportBackup { backup: Some(wire_backup(&backup)) })
         }
     })
+}
+
+async fn manage_snapshot(
+    conn: &mut Conn,
+    snapshot_id: SnapshotId,
+    volume_id: VolumeId,
+    source: &str,
+) -> Result<wire::ManageSnapshot> {
+    let volume = volume(conn, volume_id).await?;
+    let snapshot = wire_snapshot(&snapshot(conn, snapshot_id).await?, &volume);
+    let released = is_released(conn, source).await?;
+    let volume = Some(wire_volume(&volume));
+    Ok(wire::ManageSnapshot { snapshot: Some(snapshot), volume, source: source.to_owned(), released })
 }
 
 /// Whether the source bears the name of a volume or snapshot that was taken out of management. Ids are never given twice, so

@@ -189,7 +189,7 @@ async fn pools_are_chosen_by_name_and_type() {
         updated_at: None,
     };
     db::types::insert(&mut tx, &kind).await.expect("a type");
-    let specs = [("volume_backend_name", "slow"), ("capabilities:multiattach", "<is> False"), ("other:word", "x")];
+    let specs = [("volume_backend_name", "slow"), ("capabilities:multiattach", "<is> True"), ("other:word", "x")];
     let specs = specs.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     db::types::extra_specs::merge(&mut tx, &kind.id, &specs).await.expect("specs");
     tx.commit().await.expect("commit");
