@@ -36,7 +36,8 @@ async fn a_worker_says_who_it_is() {
     let registration = rig.script.registered.lock().expect("a lock")[0].clone();
     assert_eq!((registration.host.as_str(), registration.slots), ("h1", 4));
     assert_eq!(registration.backup_driver, rig.store.service());
-    assert!(matches!(&registration.pools[..], [pool] if pool.name == "p1" && pool.total_bytes > 0));
+    let pools: Vec<_> = registration.pools.iter().map(|pool| (pool.name.as_str(), pool.total_bytes > 0)).collect();
+    assert_eq!(pools, [("other", true), ("p1", true)]);
     rig.until("a heartbeat came", |script| script.last_heartbeat.lock().expect("a lock").is_some()).await;
 }
 

@@ -193,7 +193,8 @@ proptest! {
         let at = at.index(body.len());
         if cut { body.truncate(at) } else { body[at] = byte }
         let decoded = decode(compression, data.len(), &body, 4096);
-        if cut {
+        // A bzip2 body is any number of streams: none at all holds no bytes, and none were declared.
+        if cut && !(data.is_empty() && at == 0) {
             prop_assert!(decoded.is_err());
         }
     }

@@ -22,8 +22,7 @@ pub(crate) const ACTIONS: &[Action] = &[
     accepts("os-set_bootable", &flags::BOOTABLE_BODY).at_once(),
     accepts("os-update_readonly_flag", &flags::READONLY_BODY),
     accepts("os-retype", &moving::RETYPE_BODY),
-    // Its shape changes with 3.16.
-    Action::bare("os-migrate_volume"),
+    accepts("os-migrate_volume", &moving::MIGRATE_BODY),
     accepts("os-migrate_volume_completion", &moving::COMPLETION_BODY).at_once(),
     Action::bare("os-force_delete"),
     Action::bare("os-unmanage"),

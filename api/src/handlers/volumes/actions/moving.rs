@@ -16,18 +16,12 @@ const RETYPE: Object = Object::closed(&[
 pub(crate) const RETYPE_BODY: Object = Object::closed(&[Field::required("os-retype", Rule::Object(&RETYPE))]);
 
 const MIGRATE: Object = Object::closed(&[
-    Field::required("host", Rule::Text { min: 0, max: 255 }),
-    Field::optional("force_host_copy", Rule::Boolean),
-    Field::optional("lock_volume", Rule::Boolean),
-]);
-const MIGRATE_NEWER: Object = Object::closed(&[
     Field::optional("host", Rule::TextOrNull { max: 255 }),
     Field::optional("force_host_copy", Rule::Boolean),
     Field::optional("lock_volume", Rule::Boolean),
-    Field::optional("cluster", Rule::TextOrNull { max: 255 }),
+    Field::optional("cluster", Rule::TextOrNull { max: 255 }).since(MIGRATE_CLUSTER),
 ]);
-const OLDER_BODY: Object = Object::closed(&[Field::required("os-migrate_volume", Rule::Object(&MIGRATE))]);
-const MIGRATE_BODY: Object = Object::closed(&[Field::required("os-migrate_volume", Rule::Object(&MIGRATE_NEWER))]);
+pub(crate) const MIGRATE_BODY: Object = Object::closed(&[Field::required("os-migrate_volume", Rule::Object(&MIGRATE))]);
 
 const COMPLETION: Object =
     Object::closed(&[Field::required("new_volume", Rule::Uuid), Field::optional("error", Rule::Anything)]);
@@ -44,8 +38,7 @@ pub(crate) async fn retype(call: &Call, body: &Value) -> Result<Answer, Fault> {
 }
 
 pub(crate) async fn migrate(call: &Call, body: &Value) -> Result<Answer, Fault> {
-    let shape = if call.version >= MIGRATE_CLUSTER { &MIGRATE_BODY } else { &OLDER_BODY };
-    let fields = shape.check(body, call.version)?.object("os-migrate_volume").ok_or_else(Fault::malformed)?;
+    let fields = MIGRATE_BODY.check(body, call.version)?.object("os-migrate_volume").ok_or_else(Fault::malformed)?;
     call.require(rules::VOLUME_ADMIN_ACTIONS_MIGRATE_VOLUME)?;
     let given = |name| fields.text(name).filter(|text| !text.is_empty());
     let host = match (given("host"), given("cluster")) {
