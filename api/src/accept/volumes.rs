@@ -52,6 +52,9 @@ pub(crate) async fn delete(call: &Call, id: &str, how: Deletion) -> Result<()> {
     let volume = volumes::get(&mut tx, &call.caller.scope(), id).await?;
     services::check_not_frozen(&mut tx, volume.host.as_deref()).await?;
     check_delete(&mut tx, &volume, how).await?;
+    if how == Deletion::default() && was_never_placed(&mut tx, &volume).await? {
+        return forget(call, tx, &volume).await;
+    }
     let to = if how.keep_data { VolumeStatus::Unmanaging } else { VolumeStatus::Deleting };
     if how.force {
         let is_deleting = volume.status == VolumeStatus::Deleting;
@@ -69,6 +72,23 @@ pub(crate) async fn delete(call: &Call, id: &str, how: Deletion) -> Result<()> {
     let subject = Subject::VolumeDelete { volume_id: volume.id, keep_data: how.keep_data };
     enqueue(&mut tx, call, subject, &volume.project_id, volume.pool.as_deref()).await?;
     commit(call, tx).await
+}
+
+/// Whether no pool can hold any bytes of it: nobody took it, and nobody will.
+async fn was_never_placed(conn: &mut Conn, volume: &Volume) -> Result<bool> {
+    let is_nowhere = volume.pool.is_none() && volume.status == VolumeStatus::Error;
+    Ok(is_nowhere && db::jobs::unfinished_about(conn, &volume.id.to_string()).await?.is_none())
+}
+
+/// There is nothing for a worker to do: the row goes at once, as in Cinder, so that its type may go next.
+async fn forget(call: &Call, mut tx: db::Tx, volume: &Volume) -> Result<()> {
+    quotas::release(&mut tx, &volume.project_id, &volume.holding()).await?;
+    if !volumes::change_status(&mut tx, volume.id, &[VolumeStatus::Error], VolumeStatus::Deleting, call.now).await? {
+        return Err(raced("Volume", volume.id));
+    }
+    check_unchanged(&mut tx, volume).await?;
+    volumes::delete(&mut tx, volume.id).await?;
+    tx.commit().await
 }
 
 async fn check_delete(conn: &mut Conn, volume: &Volume, how: Deletion) -> Result<()> {

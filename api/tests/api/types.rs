@@ -1,5 +1,6 @@
 //! Volume types and what hangs on them (contract §1.10).
 
+use domain::Timestamp;
 use serde_json::{Value, json};
 
 use crate::world::{Client, OURS, World, keys, text};
@@ -421,4 +422,34 @@ async fn migrations_go_where_a_worker_reaches() {
     member.snapshot(&kept).await;
     let path = format!("/volumes/{kept}/action");
     assert_eq!(admin.post(&path, migrate("node-1@slow#slow")).await.code(), 400, "it has a snapshot");
+}
+
+#[tokio::test]
+async fn a_volume_that_no_pool_took_goes_at_once_and_lets_its_type_go() {
+    let world = World::new().await;
+    let (admin, member) = (world.admin(), world.member());
+    let kind = made(admin, json!({"name": "bogus"})).await;
+    let body = json!({"volume": {"size": 1, "volume_type": "bogus"}});
+    let volume = member.post("/volumes", body).await.expect(202)["volume"]["id"].as_str().expect("an id").to_owned();
+    let path = format!("/volumes/{volume}");
+    world.set_volume(&volume, domain::volume::VolumeStatus::Error).await;
+    member.delete(&path).await.expect(202);
+    assert_eq!(member.volume_status(&volume).await, "deleting", "it waits for the job that still makes it");
+
+    // The schedulers end the jobs without having given them to anybody.
+    for job in world.jobs().await {
+        let mut tx = world.database.begin("test: no place").await.expect("begin");
+        let failed = domain::job::Ending::Failed;
+        assert!(
+            db::jobs::finish(&mut tx, job.id, job.generation, failed, None, Timestamp::now()).await.expect("ended")
+        );
+        tx.commit().await.expect("commit");
+    }
+    world.set_volume(&volume, domain::volume::VolumeStatus::Error).await;
+    member.delete(&path).await.expect(202);
+    assert!(world.jobs().await.is_empty(), "nothing is left to do");
+    assert_eq!(member.get(&path).await.code(), 404);
+    admin.delete(&format!("/types/{kind}")).await.expect(202);
+    let limits = member.get("/limits").await.expect(200)["limits"]["absolute"].clone();
+    assert_eq!((&limits["totalVolumesUsed"], &limits["totalGigabytesUsed"]), (&json!(0), &json!(0)));
 }

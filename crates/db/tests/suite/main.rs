@@ -119,6 +119,7 @@ on_both! {
         a_record_fills_its_placeholder
     }
     types {
+        a_group_type_is_touched
         types_are_found_by_id_and_name
         names_of_types_are_unique
         private_types_are_seen_by_whom_they_are_granted

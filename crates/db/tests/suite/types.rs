@@ -155,6 +155,14 @@ pub(crate) async fn a_type_takes_its_own_with_it(lab: Lab) {
     assert!(!lab.commit(async |conn| encryption::delete(conn, "gold").await).await);
 }
 
+pub(crate) async fn a_group_type_is_touched(lab: Lab) {
+    let find = async |conn: &mut db::Conn| db::group_types::find(conn, "default_cgsnapshot_type").await;
+    let kind = find(&mut lab.read().await).await.expect("find").expect("it is there from the start");
+    lab.commit(async |conn| db::group_types::touch(conn, kind.id, at(9)).await).await;
+    let touched = find(&mut lab.read().await).await.expect("find").expect("a type");
+    assert_eq!(touched.updated_at, Some(at(9)));
+}
+
 pub(crate) async fn a_type_in_use_stays(lab: Lab) {
     let of_gold = domain::volume::Volume { volume_type_id: "gold".into(), ..volume(1) };
     lab.commit(async |conn| {
