@@ -89,7 +89,8 @@ async fn rivals_leave_one_whole_object(bench: &Bench) {
     let candidates: Vec<Bytes> = (0..6).map(|n| pattern(200_000 + n * 1000, n as u64)).collect();
     let outcomes = join_all(candidates.iter().map(|data| bench.put("rivals", data))).await;
     assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
-    assert!(outcomes.iter().flat_map(|outcome| outcome.as_ref().err()).all(|error| error.kind() == Kind::Unavailable));
+    let mut errors = outcomes.iter().flat_map(|outcome| outcome.as_ref().err());
+    assert!(errors.all(|error| error.kind() == Kind::Unavailable), "{outcomes:?}");
     let left = bench.read("rivals").await.expect("reads");
     assert!(candidates.contains(&left), "one of the candidates, whole");
 }

@@ -17,6 +17,8 @@ pub(super) fn refused(call: &Call, response: &Response) -> Error {
         404 => return Error::not_found(call.noun(), call).with_source(status),
         422 => (Kind::Damaged, "the bytes that arrived do not match their MD5"),
         409 if call.method == Method::GET => (Kind::Damaged, "parts that the object refers to were changed or removed"),
+        // Not stored: somebody else's bytes, which came a moment later, bear the name already.
+        202 => (Kind::Unavailable, "another writer stored something under the name at the same moment"),
         // Swift's older rate limiting says 413, with a delay.
         413 if !asked_to_wait => {
             (Kind::OverLimit, "it is too large, or a quota of the account or container is used up")

@@ -108,6 +108,13 @@ async fn rate_limiting_by_413_is_not_a_quota() {
 }
 
 #[tokio::test]
+async fn a_put_that_came_second_is_repeated() {
+    let (store, script) = scripted(vec![answer("202 Accepted", ""), answer(CREATED, "")]).await;
+    put(&patient(store), b"test").await.expect("puts at last");
+    assert_eq!(script.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn a_body_that_ends_early_is_an_error() {
     let short = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\ntest";
     let (store, _script) = scripted(vec![Answer::HangUp(short.to_owned())]).await;
