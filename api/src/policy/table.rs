@@ -11,6 +11,8 @@ use crate::context::Caller;
 const FILE_MAX_BYTES: u64 = 1 << 20;
 /// Rules that refer to rules that refer to rules: deeper than this is a mistake.
 const REFERENCES_MAX: usize = 32;
+/// The most rules that one rule may lead to, each counted as often as a way leads there.
+const LOOKS_MAX: usize = 1000;
 
 const CONTEXT_IS_ADMIN: &str = "context_is_admin";
 const ADMIN: &str = "admin_api";
@@ -90,7 +92,7 @@ impl Policy {
             self.rules.insert(entry.name.clone(), read(&entry.name, &entry.text)?);
         }
         for entry in &entries {
-            self.follow(&entry.name, REFERENCES_MAX)
+            self.follow(&entry.name, REFERENCES_MAX, &mut { LOOKS_MAX })
                 .map_err(|problem| format!("rule \"{}\": \"{}\" {problem}", entry.name, entry.text))?;
         }
         let used: HashSet<&str> = self.rules.values().flat_map(Check::references).collect();
@@ -102,13 +104,14 @@ impl Policy {
         Ok(())
     }
 
-    /// Every reference leads to a rule, and the way ends.
-    fn follow(&self, name: &str, steps: usize) -> Result<(), String> {
+    /// Every reference leads to a rule, and all ways end: what is looked at here is what each request may have to look at.
+    fn follow(&self, name: &str, steps: usize, looks: &mut usize) -> Result<(), String> {
         let Some(check) = self.rules.get(name) else {
             return Err(format!("refers to rule:{name}, which is not there"));
         };
         let Some(steps) = steps.checked_sub(1) else { return Err("refers to itself, or too far".to_owned()) };
-        check.references().into_iter().try_for_each(|next| self.follow(next, steps))
+        *looks = looks.checked_sub(1).ok_or("leads to too many other rules")?;
+        check.references().into_iter().try_for_each(|next| self.follow(next, steps, looks))
     }
 }
 

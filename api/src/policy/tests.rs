@@ -27,3 +27,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_small_file_of_many_ways_is_refused_at_once() {
+    let rules: Vec<_> = (0..30).map(|at| format!("r{at}: rule:r{next} or rule:r{next}", next = at + 1)).collect();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("policy.yaml");
+    std::fs::write(&path, format!("{}\nr30: '@'\n", rules.join("\n"))).expect("written");
+    let problem = Policy::load(Some(&path)).map(drop).expect_err("a thousand million ways");
+    assert!(problem.contains("leads to too many other rules"), "{problem}");
+}

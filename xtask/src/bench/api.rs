@@ -57,7 +57,7 @@ async fn measure(steps: &mut Steps, options: &Options, amounts: Amounts, kind: K
          [database]\nconnection = '{connection}'\nmax_pool_size = 10\n\
          [quota]\nquota_volumes = -1\nquota_gigabytes = -1\n[telemetry]\nlog_filter = 'warn'\n"
     );
-    let start = || service::start(options.build, "emberkeep-api", folder.path(), &configuration);
+    let start = || service::start(options.build, "emberkeep-api", &[], folder.path(), &configuration);
     // Once to make the schema.
     let api = start()?;
     service::ready(&api, port, "/v3/backups?limit=1", "backups", folder.path()).await?;

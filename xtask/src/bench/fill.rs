@@ -42,18 +42,12 @@ fn script(amounts: Amounts, rows: impl Fn(u64) -> String, hex: impl Fn(&str, u32
          SELECT {backup}, {project}, 'user', {of_volume}, 'backup-' || n,
             CASE WHEN n % 100 = 7 THEN 'error' ELSE 'available' END, 1 + n % 100, 22, 'backups', 'driver', 'prefix-' || n,
             'nova', 'host', {BEGIN} + n * 1000000, {BEGIN} + n * 1000000 FROM {backup_rows};
-         INSERT INTO quota_usages (project_id, resource, in_use)
-         SELECT {project}, resource, 0 FROM {project_rows} CROSS JOIN
-            (SELECT 'backups' AS resource UNION ALL SELECT 'backup_gigabytes' UNION ALL SELECT 'volumes'
-             UNION ALL SELECT 'gigabytes' UNION ALL SELECT 'snapshots') AS resources
-         ON CONFLICT DO NOTHING;
          ANALYZE;",
         volume = id("n"),
         backup = id("n"),
         of_volume = id(&format!("n % {}", volumes.max(1))),
         volume_rows = rows(volumes),
         backup_rows = rows(backups),
-        project_rows = rows(projects),
     )
 }
 

@@ -55,7 +55,7 @@ async fn three_services(build: Build, servers: &Servers, folder: &Path) -> anyho
     for (program, configuration) in
         [("emberkeep-api", api), ("emberkeep-scheduler", scheduler), ("emberkeep-backup-worker", worker)]
     {
-        processes.push(service::start(build, program, folder, &configuration)?);
+        processes.push(service::start(build, program, &[], folder, &configuration)?);
     }
     wait(&processes, port, folder).await?;
     Ok(Running { port, _processes: processes })
@@ -68,7 +68,8 @@ async fn one_process(build: Build, folder: &Path) -> anyhow::Result<Running> {
         "[api]\nlisten = '127.0.0.1:{port}'\n{QUOTA}{database}[worker]\n{}[telemetry]\nlog_filter = 'warn'\n",
         stores(folder)
     );
-    let processes = vec![service::start(build, "emberkeep", folder, &configuration)?];
+    let data = folder.join("data").display().to_string();
+    let processes = vec![service::start(build, "emberkeep", &["serve", "--data-dir", &data], folder, &configuration)?];
     wait(&processes, port, folder).await?;
     Ok(Running { port, _processes: processes })
 }

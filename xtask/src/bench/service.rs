@@ -16,13 +16,19 @@ const GRACE: Duration = Duration::from_secs(15);
 const START_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Starts `program` in `folder`; its output goes to a log there.
-pub(super) fn start(build: Build, program: &str, folder: &Path, configuration: &str) -> anyhow::Result<Group> {
+/// Starts `program` in `folder`, its configuration file named behind `arguments`; its output goes to a log there.
+pub(super) fn start(
+    build: Build,
+    program: &str,
+    arguments: &[&str],
+    folder: &Path,
+    configuration: &str,
+) -> anyhow::Result<Group> {
     let file = folder.join(format!("{program}.toml"));
     fs::write(&file, configuration)?;
     let log = File::create(folder.join(format!("{program}.log")))?;
     let mut command = process::ends_with_us(&build.program(program)?, Signal::TERM, None);
-    command.arg("--config").arg(&file).stdout(Stdio::from(log.try_clone()?)).stderr(log);
+    command.args(arguments).arg("--config").arg(&file).stdout(Stdio::from(log.try_clone()?)).stderr(log);
     // The services would take these for configuration.
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("EMBERKEEP_") {
