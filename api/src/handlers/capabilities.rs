@@ -6,11 +6,16 @@ use domain::{Error, Kind};
 
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 use crate::views::service;
 
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.get("/capabilities/{id}", show, ok("Shows what a backend can do"))
+}
+
 /// The host is `host@backend`, one of its pools, or `host` for its first backend.
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::CAPABILITIES)?;
     let asked = call.id();
     let mut conn = call.app.database.read().await?;

@@ -5,15 +5,45 @@ use db::Filter;
 use super::groups::older_type;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, answers, ok};
+use crate::paging;
 use crate::paging::{CGSNAPSHOTS, CONSISTENCYGROUPS, Page};
 use crate::policy::rules;
 use crate::views::{group, group_snapshot};
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(
+            "/consistencygroups",
+            list,
+            ok("Lists consistency groups, which groups have replaced")
+                .lists(&paging::CONSISTENCYGROUPS)
+                .of(answers::GROUP_SUMMARY),
+        )
+        .get(
+            "/consistencygroups/detail",
+            detail,
+            ok("Lists them with all that is known of them")
+                .lists(&paging::CONSISTENCYGROUPS)
+                .of(answers::CONSISTENCYGROUP),
+        )
+        .get(
+            "/cgsnapshots",
+            list_snapshots,
+            ok("Lists snapshots of consistency groups").lists(&paging::CGSNAPSHOTS).of(answers::GROUP_SUMMARY),
+        )
+        .get(
+            "/cgsnapshots/detail",
+            detail_snapshots,
+            ok("Lists them with all that is known of them").lists(&paging::CGSNAPSHOTS).of(answers::CGSNAPSHOT),
+        )
+}
+
+async fn list(call: Call) -> Result<Answer, Fault> {
     groups(&call, group::summary).await
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+async fn detail(call: Call) -> Result<Answer, Fault> {
     groups(&call, group::older).await
 }
 
@@ -27,11 +57,11 @@ async fn groups(call: &Call, view: fn(&domain::group::Group) -> serde_json::Valu
     Ok(Answer::ok(page.document(call, &CONSISTENCYGROUPS, rows.iter().map(view).collect(), last_id, None)))
 }
 
-pub(crate) async fn list_snapshots(call: Call) -> Result<Answer, Fault> {
+async fn list_snapshots(call: Call) -> Result<Answer, Fault> {
     snapshots(&call, group_snapshot::summary).await
 }
 
-pub(crate) async fn detail_snapshots(call: Call) -> Result<Answer, Fault> {
+async fn detail_snapshots(call: Call) -> Result<Answer, Fault> {
     snapshots(&call, group_snapshot::older).await
 }
 

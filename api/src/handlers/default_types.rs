@@ -9,20 +9,44 @@ use crate::accept::kinds::find_named_type;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::microversion::DEFAULT_TYPES;
+use crate::openapi::{Routes, answers, ok, status};
 use crate::policy::{Rule as PolicyRule, rules};
 use crate::schema::{Field, Object, Rule};
 
 const WISH: Object = Object::closed(&[Field::required("volume_type", Rule::Name)]);
-pub(crate) const BODY: Object = Object::open(&[Field::required("default_type", Rule::Object(&WISH))]);
+const BODY: Object = Object::open(&[Field::required("default_type", Rule::Object(&WISH))]);
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(
+            "/default-types",
+            list,
+            ok("Lists the projects' default types").since(DEFAULT_TYPES).gives_whole(answers::DEFAULT_TYPES),
+        )
+        .get(
+            "/default-types/{id}",
+            show,
+            ok("Shows a project's default type").since(DEFAULT_TYPES).gives("default_type", answers::DEFAULT_TYPE),
+        )
+        .put(
+            "/default-types/{id}",
+            set,
+            ok("Sets a project's default type")
+                .since(DEFAULT_TYPES)
+                .takes(&BODY)
+                .gives("default_type", answers::DEFAULT_TYPE),
+        )
+        .delete("/default-types/{id}", unset, status(204, "Takes a project's default type away").since(DEFAULT_TYPES))
+}
+
+async fn list(call: Call) -> Result<Answer, Fault> {
     may(&call, rules::DEFAULT_GET_ALL)?;
     let mut conn = call.app.database.read().await?;
     let all = defaults::list(&mut conn).await?;
     Ok(Answer::ok(json!({"default_types": all.iter().map(view).collect::<Vec<_>>()})))
 }
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+async fn show(call: Call) -> Result<Answer, Fault> {
     may(&call, rules::DEFAULT_GET)?;
     let mut conn = call.app.database.read().await?;
     let found = defaults::get(&mut conn, call.id()).await?;
@@ -31,7 +55,7 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(json!({"default_type": view(&default)})))
 }
 
-pub(crate) async fn set(call: Call) -> Result<Answer, Fault> {
+async fn set(call: Call) -> Result<Answer, Fault> {
     call.since(DEFAULT_TYPES)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("default_type").ok_or_else(Fault::malformed)?;
@@ -48,7 +72,7 @@ pub(crate) async fn set(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(json!({"default_type": view(&default)})))
 }
 
-pub(crate) async fn unset(call: Call) -> Result<Answer, Fault> {
+async fn unset(call: Call) -> Result<Answer, Fault> {
     may(&call, rules::DEFAULT_UNSET)?;
     let mut tx = call.app.database.begin("unset default type").await?;
     defaults::unset(&mut tx, call.id()).await?;

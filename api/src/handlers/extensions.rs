@@ -4,6 +4,11 @@ use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, ok};
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.get("/extensions", list, ok("Lists extensions")).get("/extensions/{id}", show, ok("Shows an extension"))
+}
 
 /// Alias, name, what it is for and since when; all that Cinder's own API has.
 type Extension = (&'static str, &'static str, &'static str, &'static str);
@@ -93,7 +98,7 @@ pub(crate) async fn list(_call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(json!({"extensions": extensions})))
 }
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+async fn show(call: Call) -> Result<Answer, Fault> {
     let extension = EXTENSIONS.iter().find(|(alias, ..)| *alias == call.id()).ok_or_else(Fault::absent)?;
     Ok(Answer::ok(json!({"extension": view(extension)})))
 }

@@ -6,14 +6,22 @@ use serde_json::{Value, json};
 use crate::accept::services as accept;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule, python};
 use crate::views::service::{self, VOLUME_BINARY};
 
-pub(crate) const BODY: Object = Object::open(&[Field::optional("status", Rule::Anything)]);
+const BODY: Object = Object::open(&[Field::optional("status", Rule::Anything)]);
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/os-hosts", list, ok("Lists the hosts of services").reads(&["zone"]))
+        .get("/os-hosts/{id}", show, ok("Shows what lies on a host"))
+        .put("/os-hosts/{id}", update, ok("Switches a host's services on or off").takes(&BODY))
+}
 
 /// `GET /os-hosts[?zone=]`: those that are enabled.
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::HOSTS)?;
     let zone = call.parameters.get("zone").filter(|zone| !zone.is_empty());
     let mut conn = call.app.database.read().await?;
@@ -28,7 +36,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `GET /os-hosts/{host}`: what lies on a host of volumes, by project.
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::HOSTS)?;
     let host = call.id();
     let mut conn = call.app.database.read().await?;
@@ -42,7 +50,7 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `PUT /os-hosts/{host}`: enables or disables all services of the host.
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+async fn update(call: Call) -> Result<Answer, Fault> {
     call.require(rules::HOSTS)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?;

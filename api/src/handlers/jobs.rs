@@ -6,9 +6,18 @@ use serde_json::json;
 
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.get(
+        "/emberkeep/jobs",
+        list,
+        ok("Shows what is being done about a resource, and how far it is").reads(&["resource_id"]),
+    )
+}
+
+async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::EMBERKEEP_GET_JOBS)?;
     let resource_id = call.parameters.get("resource_id").unwrap_or_default();
     let mut conn = call.app.database.read().await?;

@@ -3,10 +3,15 @@
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::microversion::LIMITS_OF_PROJECT;
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 use crate::views::quota::{self, Quota};
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.get("/limits", show, ok("Shows what a project may hold and holds").reads(&["project_id", "tenant_id"]))
+}
+
+async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::LIMITS_EXTENSION_USED_LIMITS)?;
     let named = call.parameters.get("project_id").or_else(|| call.parameters.get("tenant_id"));
     let other = named.filter(|_| call.version >= LIMITS_OF_PROJECT);

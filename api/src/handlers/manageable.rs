@@ -14,6 +14,10 @@ use crate::microversion::MANAGEABLE_CLUSTER;
 use crate::paging;
 use crate::views::manageable::{Candidate, Owner, detail, reference, summary};
 
+/// What lists of what could be managed read.
+pub(super) const PARAMETERS: &[&str] =
+    &["host", "cluster", "sort", "sort_key", "sort_dir", "marker", "limit", "offset"];
+
 /// What is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Noun {

@@ -13,8 +13,8 @@ use crate::microversion::METADATA_ETAG;
 use crate::policy::{self, rules};
 use crate::schema::{Field, Object, Rule};
 
-pub(crate) const PAIRS: Object = Object::closed(&[Field::required("metadata", Rule::Metadata)]);
-pub(crate) const ITEM: Object = Object::closed(&[Field::required("meta", Rule::MetadataItem)]);
+pub(super) const PAIRS: Object = Object::closed(&[Field::required("metadata", Rule::Metadata)]);
+pub(super) const ITEM: Object = Object::closed(&[Field::required("meta", Rule::MetadataItem)]);
 
 /// Whose metadata it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,11 +6,16 @@ use serde_json::{Value, json};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::microversion::{CONFIGURABLE_FILTERS, POOL_FILTERS, POOL_TYPE_FILTER};
+use crate::openapi::{Routes, ok};
 use crate::paging::boolean;
 use crate::policy::rules;
 use crate::views::service;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.get("/scheduler-stats/get_pools", list, ok("Lists pools").reads(&["detail", "name", "volume_type"]))
+}
+
+async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::SCHEDULER_EXTENSION_SCHEDULER_STATS_GET_POOLS)?;
     let detailed = call.parameters.switch("detail")?;
     let filters = filters(&call)?;

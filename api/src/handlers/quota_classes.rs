@@ -8,15 +8,22 @@ use super::quotas::{check_name, counter, types};
 use crate::accept::quotas::{self as accept, Change};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 use crate::schema::{Field, Fields, Object, Rule, integer};
 use crate::views::quota;
 
 const CLASS_SET: Object = Object::open(&[]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("quota_class_set", Rule::Object(&CLASS_SET))]);
+const BODY: Object = Object::closed(&[Field::required("quota_class_set", Rule::Object(&CLASS_SET))]);
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/os-quota-class-sets/{id}", show, ok("Shows the quota of a class of projects; `default` is everybody's"))
+        .put("/os-quota-class-sets/{id}", update, ok("Sets the quota of a class of projects").takes(&BODY))
+}
 
 /// `GET`.
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QUOTA_CLASSES_GET)?;
     let types = types(&call).await?;
     let mut set = set(&call, &types).await?;
@@ -25,7 +32,7 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `PUT`: answers the set without its id, as Cinder does.
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("quota_class_set").ok_or_else(Fault::malformed)?;
     let types = types(&call).await?;

@@ -8,17 +8,26 @@ use crate::accept::quotas::{self as accept, Change};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::limits;
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 use crate::schema::{Field, Fields, INTEGER_MAX, Object, Rule, python};
 use crate::views::quota;
 
 const QUOTA_SET: Object = Object::open(&[]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("quota_set", Rule::Object(&QUOTA_SET))]);
+const BODY: Object = Object::closed(&[Field::required("quota_set", Rule::Object(&QUOTA_SET))]);
 /// The longest name of a project or a class.
 const NAME_MAX: usize = 255;
 
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/os-quota-sets/{id}", show, ok("Shows a project's quota").reads(&["usage"]))
+        .put("/os-quota-sets/{id}", update, ok("Sets a project's quota").takes(&BODY))
+        .delete("/os-quota-sets/{id}", delete, ok("Takes a project's own quota away, so that the defaults hold"))
+        .get("/os-quota-sets/{id}/defaults", defaults, ok("Shows the quota that projects begin with"))
+}
+
 /// `GET`, with `?usage=True` also what is in use.
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+async fn show(call: Call) -> Result<Answer, Fault> {
     check_project(&call)?;
     let quota = limits::read(&call, call.id()).await?;
     let types = types(&call).await?;
@@ -28,7 +37,7 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `GET …/defaults`.
-pub(crate) async fn defaults(call: Call) -> Result<Answer, Fault> {
+async fn defaults(call: Call) -> Result<Answer, Fault> {
     check_project(&call)?;
     let mut conn = call.app.database.read().await?;
     let configured = call.app.default_limits();
@@ -38,7 +47,7 @@ pub(crate) async fn defaults(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `PUT`: answers the set without its id, as Cinder does.
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("quota_set").ok_or_else(Fault::malformed)?;
     if fields.is_empty() {
@@ -55,7 +64,7 @@ pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `DELETE`: the defaults hold again.
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+async fn delete(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QUOTAS_DELETE)?;
     accept::clear_limits(&call, call.id()).await?;
     Ok(Answer::done())

@@ -7,11 +7,12 @@ use serde_json::json;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::microversion::WORKERS_CLEANUP;
+use crate::openapi::{Routes, accepted};
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
 const HOST: Rule = Rule::TextOrNull { max: 255 };
-pub(crate) const BODY: Object = Object::closed(&[
+const BODY: Object = Object::closed(&[
     Field::optional("cluster_name", HOST),
     Field::optional("disabled", Rule::Boolean),
     Field::optional("host", HOST),
@@ -22,7 +23,15 @@ pub(crate) const BODY: Object = Object::closed(&[
     Field::optional("service_id", Rule::SizeOrNull),
 ]);
 
-pub(crate) async fn clean_up(call: Call) -> Result<Answer, Fault> {
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.post(
+        "/workers/cleanup",
+        clean_up,
+        accepted("Cleans up after a dead service, as happens by itself").since(WORKERS_CLEANUP).takes(&BODY),
+    )
+}
+
+async fn clean_up(call: Call) -> Result<Answer, Fault> {
     call.since(WORKERS_CLEANUP)?;
     let body = call.optional_body()?.unwrap_or_else(|| json!({}));
     let fields = BODY.check(&body, call.version)?;

@@ -2,10 +2,18 @@
 
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::handlers::versions;
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 use crate::views::service;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/os-availability-zone", list, ok("Lists availability zones"))
+        .nothing("/os-availability-zone/{id}", versions::absent)
+}
+
+async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::VOLUME_AVAILABILITY_ZONE_LIST)?;
     let mut conn = call.app.database.read().await?;
     let services = db::services::list(&mut conn, None, Some(service::VOLUME_BINARY)).await?;

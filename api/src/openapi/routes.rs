@@ -33,6 +33,11 @@ impl Routes {
         Self { prefix, needs, operations: Vec::new(), router: Router::new() }
     }
 
+    /// Those of a part, too.
+    pub(crate) fn with(self, part: fn(Self) -> Self) -> Self {
+        part(self)
+    }
+
     pub(crate) fn get<H, T>(self, path: &'static str, handler: H, about: About) -> Self
     where
         H: Handler<T, Arc<App>>,

@@ -8,9 +8,9 @@ use crate::microversion::ATTACHMENT_COMPLETE;
 use crate::openapi::Action;
 use crate::policy::rules;
 
-pub(crate) const ACTIONS: &[Action] = &[Action::bare("os-complete").without_content()];
+pub(super) const ACTIONS: &[Action] = &[Action::bare("os-complete").without_content()];
 
-pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn action(call: Call) -> Result<Answer, Fault> {
     call.since(ATTACHMENT_COMPLETE)?;
     let (name, _) = action::read(&call)?;
     if name != "os-complete" {

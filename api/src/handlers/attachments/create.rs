@@ -18,9 +18,9 @@ const ATTACHMENT: Object = Object::closed(&[
     Field::required("volume_uuid", Rule::Uuid),
     Field::optional("mode", Rule::Word(&["rw", "ro"])).since(ATTACHMENT_MODE),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("attachment", Rule::Object(&ATTACHMENT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("attachment", Rule::Object(&ATTACHMENT))]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     call.since(ATTACHMENTS)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("attachment").ok_or_else(Fault::malformed)?;

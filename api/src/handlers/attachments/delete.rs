@@ -9,7 +9,7 @@ use crate::microversion::ATTACHMENTS;
 use crate::policy::rules;
 use crate::views::attachment::summary;
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     call.since(ATTACHMENTS)?;
     call.require(rules::VOLUME_ATTACHMENT_DELETE)?;
     let left: Vec<Value> = attachments::delete(&call, call.id()).await?.iter().map(summary).collect();

@@ -10,11 +10,11 @@ use crate::paging::{ATTACHMENTS, Page};
 use crate::policy::rules;
 use crate::views::attachment;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     answer(&call, attachment::summary).await
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn detail(call: Call) -> Result<Answer, Fault> {
     answer(&call, attachment::detail).await
 }
 

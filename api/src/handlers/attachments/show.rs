@@ -9,7 +9,7 @@ use crate::policy::rules;
 use crate::views::attachment::detail;
 
 /// Cinder has no rule of its own for it: who sees volumes sees how they are attached.
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.since(ATTACHMENTS)?;
     call.require(rules::VOLUME_GET)?;
     let mut conn = call.app.database.read().await?;

@@ -13,9 +13,9 @@ use crate::views::attachment::detail;
 
 const CONNECTOR: Object = Object::open(&[]);
 const ATTACHMENT: Object = Object::closed(&[Field::required("connector", Rule::Object(&CONNECTOR))]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("attachment", Rule::Object(&ATTACHMENT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("attachment", Rule::Object(&ATTACHMENT))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     call.since(ATTACHMENTS)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("attachment").ok_or_else(Fault::malformed)?;

@@ -21,9 +21,9 @@ const BACKUP: Object = Object::closed(&[
     Field::optional("metadata", Rule::MetadataOrNull).since(BACKUP_METADATA),
     Field::optional("availability_zone", Rule::TextOrNull { max: 255 }).since(BACKUP_ZONE),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("backup").ok_or_else(Fault::malformed)?;
     let text = |name| fields.text(name).map(str::to_owned);

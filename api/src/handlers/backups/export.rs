@@ -7,7 +7,7 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::views::backup;
 
-pub(crate) async fn export(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn export(call: Call) -> Result<Answer, Fault> {
     call.require(rules::BACKUP_EXPORT_IMPORT)?;
     let mut conn = call.app.database.read().await?;
     let row = db::backups::get(&mut conn, &call.caller.scope(), call.id()).await?;

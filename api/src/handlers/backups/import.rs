@@ -13,9 +13,9 @@ const RECORD: Object = Object::closed(&[
     Field::required("backup_service", Rule::Text { min: 0, max: 255 }),
     Field::required("backup_url", Rule::Base64),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("backup-record", Rule::Object(&RECORD))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("backup-record", Rule::Object(&RECORD))]);
 
-pub(crate) async fn import(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn import(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("backup-record").ok_or_else(Fault::malformed)?;
     call.require(rules::BACKUP_BACKUP_IMPORT)?;

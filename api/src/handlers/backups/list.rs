@@ -10,14 +10,14 @@ use crate::paging::{BACKUPS, Page};
 use crate::policy::rules;
 use crate::views::backup;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     let (page, backups, count) = rows(&call).await?;
     let items = backups.iter().map(|row| backup::summary(row, call.viewer())).collect();
     let last_id = backups.last().map(|row| row.id.to_string());
     Ok(Answer::ok(page.document(&call, &BACKUPS, items, last_id, count)))
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn detail(call: Call) -> Result<Answer, Fault> {
     let (page, backups, count) = rows(&call).await?;
     let ids: Vec<String> = backups.iter().map(|row| row.id.to_string()).collect();
     let mut conn = call.app.database.read().await?;

@@ -11,9 +11,9 @@ const RESTORE: Object = Object::closed(&[
     Field::optional("volume_id", Rule::UuidOrNull),
     Field::optional("name", Rule::TextOrNull { max: 255 }),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("restore", Rule::Object(&RESTORE))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("restore", Rule::Object(&RESTORE))]);
 
-pub(crate) async fn restore(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn restore(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("restore").ok_or_else(Fault::malformed)?;
     call.require(rules::BACKUP_RESTORE)?;

@@ -7,7 +7,7 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::views::backup::detail;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::BACKUP_GET)?;
     let mut conn = call.app.database.read().await?;
     let backup = db::backups::get(&mut conn, &call.caller.scope(), call.id()).await?;

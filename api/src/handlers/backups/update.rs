@@ -15,9 +15,9 @@ const BACKUP: Object = Object::closed(&[
     Field::optional("description", Rule::Description),
     Field::optional("metadata", Rule::Metadata).since(BACKUP_METADATA),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("backup", Rule::Object(&BACKUP))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     call.since(BACKUP_UPDATE)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("backup").ok_or_else(Fault::malformed)?;

@@ -14,9 +14,9 @@ use crate::schema::{Field, Object, Rule, python};
 const RESET: Object = Object::closed(&[Field::required("status", Rule::Text { min: 0, max: 255 })]);
 const RESET_BODY: Object = Object::closed(&[Field::required("reset_status", Rule::Object(&RESET))]);
 
-pub(crate) const ACTIONS: &[Action] = &[accepts("reset_status", &RESET_BODY)];
+pub(super) const ACTIONS: &[Action] = &[accepts("reset_status", &RESET_BODY)];
 
-pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn action(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_SNAPSHOT)?;
     let (name, body) = action::read(&call)?;
     if name != "reset_status" || call.version < GROUP_SNAPSHOT_RESET_STATUS {

@@ -16,9 +16,9 @@ const SNAPSHOT: Object = Object::closed(&[
     Field::optional("name", Rule::TextOrNull { max: 255 }),
     Field::optional("description", Rule::Description),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("group_snapshot", Rule::Object(&SNAPSHOT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("group_snapshot", Rule::Object(&SNAPSHOT))]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_SNAPSHOT)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("group_snapshot").ok_or_else(Fault::malformed)?;

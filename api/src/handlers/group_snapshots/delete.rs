@@ -7,7 +7,7 @@ use crate::error::Fault;
 use crate::microversion::GROUP_SNAPSHOT;
 use crate::policy::rules;
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_SNAPSHOT)?;
     get(&mut call.app.database.read().await?, &call, call.id()).await?;
     call.require(rules::GROUP_DELETE_GROUP_SNAPSHOT)?;

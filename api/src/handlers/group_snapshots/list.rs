@@ -13,11 +13,11 @@ use crate::paging::{GROUP_SNAPSHOTS, Page};
 use crate::policy::rules;
 use crate::views::group_snapshot::{detail as full, summary};
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     answer(&call, summary).await
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn detail(call: Call) -> Result<Answer, Fault> {
     let sees_project = sees_project(&call);
     answer(&call, |whole| full(whole, sees_project, call.viewer())).await
 }

@@ -9,7 +9,7 @@ use crate::microversion::GROUP_SNAPSHOT;
 use crate::policy::rules;
 use crate::views::group_snapshot::detail;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_SNAPSHOT)?;
     call.require(rules::GROUP_GET_GROUP_SNAPSHOT)?;
     let whole = get(&mut call.app.database.read().await?, &call, call.id()).await?;

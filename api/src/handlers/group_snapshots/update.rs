@@ -16,9 +16,9 @@ const SNAPSHOT: Object = Object::closed(&[
     Field::optional("description", Rule::Description),
 ])
 .any_of(&["name", "description"]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("group_snapshot", Rule::Object(&SNAPSHOT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("group_snapshot", Rule::Object(&SNAPSHOT))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_SNAPSHOT)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("group_snapshot").ok_or_else(Fault::malformed)?;

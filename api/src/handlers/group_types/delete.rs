@@ -6,7 +6,7 @@ use crate::error::Fault;
 use crate::microversion::GROUP_TYPE;
 use crate::policy::rules;
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     call.require(rules::GROUP_GROUP_TYPES_DELETE)?;
     group_types::delete(&call, call.id()).await?;

@@ -10,7 +10,7 @@ use crate::paging::{GROUP_TYPES, Page, boolean};
 use crate::views::group_type::detail;
 
 /// Administrators choose with `is_public`, where `None` means both; others see the public ones.
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     let filters = is_public(&call)?.map(|is_public| Filter::IsTrue("is_public", is_public));
     let page = Page::of_all(&call, &GROUP_TYPES, filters.into_iter().collect())?;

@@ -1,24 +1,49 @@
 //! `/group_types` (contract §1.10). All of it came with 3.11.
 
-pub(crate) mod create;
+mod create;
 mod delete;
 mod list;
 mod show;
-pub(crate) mod specs;
-pub(crate) mod update;
+mod specs;
+mod update;
 
-pub(crate) use create::create;
-pub(crate) use delete::delete;
-pub(crate) use list::list;
-pub(crate) use show::show;
-pub(crate) use update::update;
+use create::create;
+use delete::delete;
+use list::list;
+use show::show;
+use update::update;
 
 use db::{Conn, group_types};
 use domain::group_type::GroupType;
 use domain::{Error, Result};
 
 use crate::call::Call;
+use crate::microversion;
+use crate::openapi::{Routes, accepted, ok};
+use crate::paging;
 use crate::policy::rules;
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(
+            "/group_types",
+            list,
+            ok("Lists group types").since(microversion::GROUP_TYPE).lists(&paging::GROUP_TYPES).reads(&["is_public"]),
+        )
+        .post(
+            "/group_types",
+            create,
+            accepted("Makes a group type").since(microversion::GROUP_TYPE).takes(&create::BODY),
+        )
+        .get("/group_types/{id}", show, ok("Shows a group type").since(microversion::GROUP_TYPE))
+        .put(
+            "/group_types/{id}",
+            update,
+            ok("Changes a group type").since(microversion::GROUP_TYPE).takes(&update::BODY),
+        )
+        .delete("/group_types/{id}", delete, accepted("Deletes a group type").since(microversion::GROUP_TYPE))
+        .with(specs::routes)
+}
 
 /// The type of this id, unless it is hidden from the caller.
 async fn visible(conn: &mut Conn, call: &Call, id: &str) -> Result<GroupType> {

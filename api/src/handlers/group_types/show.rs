@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::microversion::GROUP_TYPE;
 use crate::views::group_type::detail;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     let mut conn = call.app.database.read().await?;
     let kind = match call.id() {

@@ -8,19 +8,29 @@ use crate::accept::group_types;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::microversion::GROUP_TYPE;
+use crate::openapi::{Routes, accepted, ok};
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
-pub(crate) const BODY: Object = Object::closed(&[Field::required("group_specs", Rule::Metadata)]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("group_specs", Rule::Metadata)]);
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/group_types/{id}/group_specs", list, ok("Lists a group type's specs").since(GROUP_TYPE))
+        .post("/group_types/{id}/group_specs", merge, accepted("Adds to the specs").since(GROUP_TYPE).takes(&BODY))
+        .get("/group_types/{id}/group_specs/{key}", show, ok("Shows one spec").since(GROUP_TYPE))
+        .put("/group_types/{id}/group_specs/{key}", set, ok("Sets one spec").since(GROUP_TYPE).takes_pair())
+        .delete("/group_types/{id}/group_specs/{key}", delete, accepted("Takes one spec away").since(GROUP_TYPE))
+}
+
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     call.require(rules::GROUP_GROUP_TYPES_SPECS_GET_ALL)?;
     Ok(Answer::ok(json!({"group_specs": read(&call).await?})))
 }
 
 /// `POST` → 202: adds and overwrites, and answers what was sent.
-pub(crate) async fn merge(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn merge(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     let body = call.body()?;
     let specs = BODY.check(&body, call.version)?.pairs("group_specs").unwrap_or_default();
@@ -29,7 +39,7 @@ pub(crate) async fn merge(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::accepted(json!({"group_specs": specs})))
 }
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     call.require(rules::GROUP_GROUP_TYPES_SPECS_GET)?;
     let key = call.segment("key");
@@ -40,7 +50,7 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `PUT …/{key}` with `{key: value}`.
-pub(crate) async fn set(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn set(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     let body = call.body()?;
     let key = call.segment("key");
@@ -57,7 +67,7 @@ pub(crate) async fn set(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(Value::clone(&body)))
 }
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     call.require(rules::GROUP_GROUP_TYPES_SPECS_DELETE)?;
     group_types::remove_spec(&call, call.id(), call.segment("key")).await?;

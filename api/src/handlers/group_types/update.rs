@@ -16,9 +16,9 @@ const KIND: Object = Object::closed(&[
     Field::optional("description", Rule::Description),
     Field::optional("is_public", Rule::Boolean),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("group_type", Rule::Object(&KIND))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("group_type", Rule::Object(&KIND))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_TYPE)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("group_type").ok_or_else(Fault::malformed)?;

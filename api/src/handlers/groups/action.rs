@@ -27,7 +27,7 @@ const ENABLE_BODY: Object = Object::closed(&[Field::required("enable_replication
 const DISABLE_BODY: Object = Object::closed(&[Field::required("disable_replication", Rule::Object(&ANYTHING))]);
 const TARGETS_BODY: Object = Object::closed(&[Field::required("list_replication_targets", Rule::Object(&ANYTHING))]);
 
-pub(crate) const ACTIONS: &[Action] = &[
+pub(super) const ACTIONS: &[Action] = &[
     accepts("delete", &DELETE_BODY),
     accepts("reset_status", &RESET_BODY),
     accepts("enable_replication", &ENABLE_BODY),
@@ -36,7 +36,7 @@ pub(crate) const ACTIONS: &[Action] = &[
     accepts("list_replication_targets", &TARGETS_BODY),
 ];
 
-pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn action(call: Call) -> Result<Answer, Fault> {
     call.since(VOLUME_GROUP)?;
     let (name, body) = action::read(&call)?;
     match name.as_str() {

@@ -22,9 +22,9 @@ const COPY: Object = Object::closed(&[
 .any_of(&["source_group_id", "group_snapshot_id"]);
 const BODY: Object = Object::closed(&[Field::required("create-from-src", Rule::Object(&COPY))]);
 
-pub(crate) const ACTIONS: &[Action] = &[accepts("create-from-src", &BODY)];
+pub(super) const ACTIONS: &[Action] = &[accepts("create-from-src", &BODY)];
 
-pub(crate) async fn copy(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn copy(call: Call) -> Result<Answer, Fault> {
     call.since(GROUP_SNAPSHOT)?;
     let (name, body) = action::read(&call)?;
     if name != "create-from-src" {

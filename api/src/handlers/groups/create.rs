@@ -18,9 +18,9 @@ const GROUP: Object = Object::closed(&[
     Field::required("volume_types", Rule::Words),
     Field::optional("availability_zone", Rule::TextOrNull { max: 255 }),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("group", Rule::Object(&GROUP))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("group", Rule::Object(&GROUP))]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     call.since(VOLUME_GROUP)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("group").ok_or_else(Fault::malformed)?;

@@ -11,14 +11,14 @@ use crate::paging::{GROUPS, Page};
 use crate::policy::rules;
 use crate::views::group::summary;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     let (page, groups) = rows(&call).await?;
     let items = groups.iter().map(summary).collect();
     let last_id = groups.last().map(|group| group.id.to_string());
     Ok(Answer::ok(page.document(&call, &GROUPS, items, last_id, None)))
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn detail(call: Call) -> Result<Answer, Fault> {
     let (page, groups) = rows(&call).await?;
     let ids: Vec<_> = groups.iter().map(|group| group.id).collect();
     let mut conn = call.app.database.read().await?;

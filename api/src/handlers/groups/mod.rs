@@ -1,18 +1,18 @@
 //! `/groups` (contract §1.10). All of it came with 3.13.
 
-pub(crate) mod action;
-pub(crate) mod copy;
-pub(crate) mod create;
+mod action;
+mod copy;
+mod create;
 mod list;
 mod show;
-pub(crate) mod update;
+mod update;
 
-pub(crate) use action::action;
-pub(crate) use copy::copy;
-pub(crate) use create::create;
-pub(crate) use list::{detail, list};
-pub(crate) use show::show;
-pub(crate) use update::update;
+use action::action;
+use copy::copy;
+use create::create;
+use list::{detail, list};
+use show::show;
+use update::update;
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,64 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::error::Fault;
 use crate::microversion;
+use crate::openapi::{Routes, accepted, answers, ok};
+use crate::paging;
 use crate::policy::rules;
 use crate::views::group;
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(
+            "/groups",
+            list,
+            ok("Lists groups").since(microversion::VOLUME_GROUP).lists(&paging::GROUPS).of(answers::GROUP_SUMMARY),
+        )
+        .post(
+            "/groups",
+            create,
+            accepted("Makes a group")
+                .since(microversion::VOLUME_GROUP)
+                .takes(&create::BODY)
+                .gives("group", answers::GROUP_SUMMARY),
+        )
+        .get(
+            "/groups/detail",
+            detail,
+            ok("Lists groups with all that is known of them")
+                .since(microversion::VOLUME_GROUP)
+                .lists(&paging::GROUPS)
+                .of(answers::GROUP)
+                .reads(&["list_volume"]),
+        )
+        .post(
+            "/groups/action",
+            copy,
+            accepted("Makes a group of another or of its snapshot")
+                .since(microversion::GROUP_SNAPSHOT)
+                .does(copy::ACTIONS)
+                .gives("group", answers::GROUP_SUMMARY),
+        )
+        .get(
+            "/groups/{id}",
+            show,
+            ok("Shows a group")
+                .since(microversion::VOLUME_GROUP)
+                .reads(&["list_volume"])
+                .gives("group", answers::GROUP),
+        )
+        .put(
+            "/groups/{id}",
+            update,
+            accepted("Changes name or description, and which volumes a group holds")
+                .since(microversion::VOLUME_GROUP)
+                .takes(&update::BODY),
+        )
+        .post(
+            "/groups/{id}/action",
+            action,
+            accepted("Does what the body's one key says").since(microversion::VOLUME_GROUP).does(action::ACTIONS),
+        )
+}
 
 /// The group of this id. Those of the older API are only there for the older API.
 pub(super) async fn get(conn: &mut Conn, call: &Call, id: &str) -> Result<Group, Fault> {

@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::microversion::VOLUME_GROUP;
 use crate::policy::rules;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.since(VOLUME_GROUP)?;
     call.require(rules::GROUP_GET)?;
     let mut conn = call.app.database.read().await?;

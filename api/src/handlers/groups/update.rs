@@ -15,9 +15,9 @@ const GROUP: Object = Object::closed(&[
     Field::optional("remove_volumes", Rule::Description),
 ])
 .any_of(&["name", "description", "add_volumes", "remove_volumes"]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("group", Rule::Object(&GROUP))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("group", Rule::Object(&GROUP))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     call.since(VOLUME_GROUP)?;
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("group").ok_or_else(Fault::malformed)?;

@@ -5,7 +5,7 @@ use crate::error::Fault;
 use crate::microversion::MESSAGES;
 use crate::policy::rules;
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     call.since(MESSAGES)?;
     call.require(rules::MESSAGE_DELETE)?;
     let mut tx = call.app.database.begin("delete message").await?;

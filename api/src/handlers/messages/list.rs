@@ -7,7 +7,7 @@ use crate::paging::{self, Page};
 use crate::policy::rules;
 use crate::views::message::detail;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     call.since(MESSAGES)?;
     call.require(rules::MESSAGE_GET_ALL)?;
     let paged = call.version >= MESSAGES_PAGING;

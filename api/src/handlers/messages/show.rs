@@ -8,7 +8,7 @@ use crate::microversion::MESSAGES;
 use crate::policy::rules;
 use crate::views::message::detail;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.since(MESSAGES)?;
     call.require(rules::MESSAGE_GET)?;
     let mut conn = call.app.database.read().await?;

@@ -5,9 +5,26 @@ use serde_json::{Value, json};
 use crate::accept::qos_specs;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, accepted, answers, ok};
 use crate::policy::rules;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(
+            "/qos-specs/{id}/associations",
+            list,
+            ok("Lists the types that obey them").gives_whole(answers::QOS_ASSOCIATIONS),
+        )
+        .get("/qos-specs/{id}/associate", add, accepted("Lets a type obey them").reads(&["vol_type_id"]))
+        .get(
+            "/qos-specs/{id}/disassociate",
+            remove,
+            accepted("Lets a type obey them no longer").reads(&["vol_type_id"]),
+        )
+        .get("/qos-specs/{id}/disassociate_all", remove_all, accepted("Lets no type obey them"))
+}
+
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QOS_SPECS_MANAGE_GET_ALL)?;
     let mut conn = call.app.database.read().await?;
     let specs = db::qos_specs::get(&mut conn, call.id()).await?;
@@ -17,19 +34,19 @@ pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(json!({"qos_associations": kinds.iter().map(view).collect::<Vec<Value>>()})))
 }
 
-pub(crate) async fn add(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn add(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QOS_SPECS_MANAGE_UPDATE)?;
     qos_specs::associate(&call, call.id(), type_id(&call)?).await?;
     Ok(Answer::accepted_silently())
 }
 
-pub(crate) async fn remove(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn remove(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QOS_SPECS_MANAGE_UPDATE)?;
     qos_specs::disassociate(&call, call.id(), type_id(&call)?).await?;
     Ok(Answer::accepted_silently())
 }
 
-pub(crate) async fn remove_all(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn remove_all(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QOS_SPECS_MANAGE_UPDATE)?;
     qos_specs::disassociate_all(&call, call.id()).await?;
     Ok(Answer::accepted_silently())

@@ -9,9 +9,9 @@ use crate::schema::{Field, Object, Rule, TEXT_MAX};
 use crate::views::qos_specs::detail;
 
 const SPECS: Object = Object::open(&[Field::required("name", Rule::Text { min: 1, max: usize::MAX })]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("qos_specs", Rule::Object(&SPECS))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("qos_specs", Rule::Object(&SPECS))]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("qos_specs").ok_or_else(Fault::malformed)?;
     call.require(rules::QOS_SPECS_MANAGE_CREATE)?;

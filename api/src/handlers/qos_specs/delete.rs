@@ -6,16 +6,16 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
-pub(crate) const KEYS: Object = Object::closed(&[Field::required("keys", Rule::Words)]);
+pub(super) const KEYS: Object = Object::closed(&[Field::required("keys", Rule::Words)]);
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QOS_SPECS_MANAGE_DELETE)?;
     let force = call.parameters.switch("force")?;
     qos_specs::delete(&call, call.id(), force).await?;
     Ok(Answer::accepted_silently())
 }
 
-pub(crate) async fn delete_keys(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete_keys(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = KEYS.check(&body, call.version)?;
     call.require(rules::QOS_SPECS_MANAGE_DELETE)?;

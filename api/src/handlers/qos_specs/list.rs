@@ -6,7 +6,7 @@ use crate::paging::{Page, QOS_SPECS};
 use crate::policy::rules;
 use crate::views::qos_specs::summary;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QOS_SPECS_MANAGE_GET_ALL)?;
     let page = Page::read_all(&call, &QOS_SPECS)?;
     let mut conn = call.app.database.read().await?;

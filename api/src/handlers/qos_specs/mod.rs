@@ -1,26 +1,43 @@
 //! `/qos-specs`: named limits that types are to be held to (contract §1.10). Nothing here enforces them.
 
-pub(crate) mod associations;
-pub(crate) mod create;
-pub(crate) mod delete;
+mod associations;
+mod create;
+mod delete;
 mod list;
 mod show;
-pub(crate) mod update;
+mod update;
 
-pub(crate) use create::create;
-pub(crate) use delete::{delete, delete_keys};
-pub(crate) use list::list;
-pub(crate) use show::show;
-pub(crate) use update::update;
+use create::create;
+use delete::{delete, delete_keys};
+use list::list;
+use show::show;
+use update::update;
 
 use std::collections::BTreeMap;
 
 use domain::{Error, Result};
 use serde_json::Value;
 
+use crate::openapi::{Routes, accepted, answers, ok};
+use crate::paging;
 use crate::schema::{TEXT_MAX, python};
 
 const CONSUMER: &str = "consumer";
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/qos-specs", list, ok("Lists qos specs").lists(&paging::QOS_SPECS).of(answers::QOS_SPECS))
+        .post(
+            "/qos-specs",
+            create,
+            ok("Makes qos specs").takes(&create::BODY).gives_whole(answers::QOS_SPECS_WITH_LINKS),
+        )
+        .get("/qos-specs/{id}", show, ok("Shows qos specs").gives_whole(answers::QOS_SPECS_WITH_LINKS))
+        .put("/qos-specs/{id}", update, ok("Adds to qos specs").takes(&update::BODY).gives_pairs("qos_specs"))
+        .delete("/qos-specs/{id}", delete, accepted("Deletes qos specs").reads(&["force"]))
+        .put("/qos-specs/{id}/delete_keys", delete_keys, accepted("Takes limits away").takes(&delete::KEYS))
+        .with(associations::routes)
+}
 
 /// Who is to obey, and the limits: they stand side by side in a body.
 fn parts<'a>(given: impl Iterator<Item = (&'a str, &'a Value)>) -> Result<(Option<String>, BTreeMap<String, String>)> {

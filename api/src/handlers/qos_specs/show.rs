@@ -5,7 +5,7 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::views::qos_specs::detail;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::QOS_SPECS_MANAGE_GET)?;
     let mut conn = call.app.database.read().await?;
     let specs = db::qos_specs::get(&mut conn, call.id()).await?;

@@ -9,9 +9,9 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule, specs};
 
-pub(crate) const BODY: Object = Object::closed(&[Field::required("qos_specs", Rule::Specs)]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("qos_specs", Rule::Specs)]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?;
     call.require(rules::QOS_SPECS_MANAGE_UPDATE)?;

@@ -9,9 +9,9 @@ use crate::microversion::REPLICATION_CLUSTER;
 use crate::schema::{Field, Fields, Object, Rule};
 
 const TEXT_OR_NULL: Rule = Rule::TextOrNull { max: 255 };
-pub(crate) const FREEZE: Object =
+pub(super) const FREEZE: Object =
     Object::closed(&[Field::optional("host", TEXT_OR_NULL), Field::optional("cluster", TEXT_OR_NULL)]);
-pub(crate) const FAILOVER: Object = Object::closed(&[
+pub(super) const FAILOVER: Object = Object::closed(&[
     Field::optional("host", TEXT_OR_NULL),
     Field::optional("backend_id", TEXT_OR_NULL),
     Field::optional("cluster", TEXT_OR_NULL),

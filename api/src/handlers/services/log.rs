@@ -12,13 +12,13 @@ use crate::schema::{Field, Fields, Object, Rule};
 const API_BINARY: &str = "cinder-api";
 const BINARIES: &[&str] = &["cinder-scheduler", "cinder-volume", "cinder-backup", API_BINARY, "", "*"];
 const TEXT_OR_NULL: Rule = Rule::TextOrNull { max: 255 };
-pub(crate) const SET_LOG: Object = Object::closed(&[
+pub(super) const SET_LOG: Object = Object::closed(&[
     Field::optional("binary", Rule::Word(BINARIES)),
     Field::optional("server", TEXT_OR_NULL),
     Field::optional("prefix", TEXT_OR_NULL),
     Field::optional("level", TEXT_OR_NULL),
 ]);
-pub(crate) const GET_LOG: Object = Object::closed(&[
+pub(super) const GET_LOG: Object = Object::closed(&[
     Field::optional("binary", Rule::Word(BINARIES)),
     Field::optional("server", TEXT_OR_NULL),
     Field::optional("prefix", TEXT_OR_NULL),

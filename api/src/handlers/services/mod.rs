@@ -4,20 +4,36 @@ mod freeze;
 mod log;
 mod switch;
 
-pub(crate) use freeze::{FAILOVER, FREEZE};
-pub(crate) use log::{GET_LOG, SET_LOG};
-pub(crate) use switch::{SWITCH, SWITCH_WITH_REASON};
+use freeze::{FAILOVER, FREEZE};
+use log::{GET_LOG, SET_LOG};
+use switch::{SWITCH, SWITCH_WITH_REASON};
 
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::microversion::{LOG_LEVELS, REPLICATION_CLUSTER};
+use crate::openapi::{Routes, ok};
 use crate::policy::rules;
 use crate::views::service;
 
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes.get("/os-services", list, ok("Lists what runs").reads(&["host", "binary"])).put(
+        "/os-services/{verb}",
+        act,
+        ok("Switches a service on or off, freezes its backend, or changes its log")
+            .or(202)
+            .takes(&SWITCH)
+            .takes(&SWITCH_WITH_REASON)
+            .takes(&FREEZE)
+            .takes(&FAILOVER)
+            .takes(&SET_LOG)
+            .takes(&GET_LOG),
+    )
+}
+
 /// `GET /os-services[?host=&binary=]`; a host's name means its backends' services too.
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::SERVICES_INDEX)?;
     let alive_since = call.alive_since();
     let (host, binary) = (call.parameters.get("host"), call.parameters.get("binary"));
@@ -28,7 +44,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `PUT /os-services/{verb}`.
-pub(crate) async fn act(call: Call) -> Result<Answer, Fault> {
+async fn act(call: Call) -> Result<Answer, Fault> {
     call.require(rules::SERVICES_UPDATE)?;
     let body = call.body()?;
     match call.segment("verb") {

@@ -8,14 +8,14 @@ use crate::error::Fault;
 use crate::schema::{Field, Fields, Object, Rule};
 
 const NAME: Rule = Rule::Text { min: 1, max: 255 };
-pub(crate) const SWITCH: Object = Object::closed(&[
+pub(super) const SWITCH: Object = Object::closed(&[
     Field::optional("host", Rule::TextOrNull { max: 255 }),
     Field::optional("binary", NAME),
     Field::optional("service", NAME),
     Field::optional("cluster", Rule::TextOrNull { max: 255 }),
 ])
 .any_of(&["binary", "service"]);
-pub(crate) const SWITCH_WITH_REASON: Object = Object::closed(&[
+pub(super) const SWITCH_WITH_REASON: Object = Object::closed(&[
     Field::optional("host", Rule::TextOrNull { max: 255 }),
     Field::optional("binary", NAME),
     Field::optional("service", NAME),

@@ -14,14 +14,14 @@ use crate::schema::{Field, Object, Rule, python};
 const RESET: Object = Object::closed(&[Field::required("status", Rule::Text { min: 1, max: 255 })]);
 const RESET_BODY: Object = Object::closed(&[Field::required("os-reset_status", Rule::Object(&RESET))]);
 
-pub(crate) const ACTIONS: &[Action] = &[
+pub(super) const ACTIONS: &[Action] = &[
     accepts("os-reset_status", &RESET_BODY),
     Action::bare("os-force_delete"),
     accepts("os-update_snapshot_status", &UPDATE_BODY),
     Action::bare("os-unmanage"),
 ];
 
-pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn action(call: Call) -> Result<Answer, Fault> {
     let (name, body) = action::read(&call)?;
     match name.as_str() {
         "os-reset_status" => {

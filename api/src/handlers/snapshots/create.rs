@@ -19,9 +19,9 @@ const SNAPSHOT: Object = Object::closed(&[
     Field::optional("force", Rule::Boolean),
     Field::optional("metadata", Rule::MetadataOrNull),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("snapshot").ok_or_else(Fault::malformed)?;
     call.require(rules::VOLUME_CREATE_SNAPSHOT)?;

@@ -10,11 +10,11 @@ use crate::paging::{Page, SNAPSHOTS};
 use crate::policy::rules;
 use crate::views::snapshot::{extended, summary};
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     answer(&call, summary).await
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn detail(call: Call) -> Result<Answer, Fault> {
     answer(&call, |snapshot, metadata| extended(snapshot, metadata, call.viewer())).await
 }
 

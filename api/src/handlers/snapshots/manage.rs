@@ -18,14 +18,14 @@ const SNAPSHOT: Object = Object::closed(&[
     Field::required("volume_id", Rule::Uuid),
     Field::required("ref", Rule::Anything),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
 
-pub(crate) async fn manage_newer(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn manage_newer(call: Call) -> Result<Answer, Fault> {
     call.since(MANAGEABLE)?;
     manage(call).await
 }
 
-pub(crate) async fn manage(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn manage(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("snapshot").ok_or_else(Fault::malformed)?;
     call.require(rules::SNAPSHOT_EXTENSION_SNAPSHOT_MANAGE)?;

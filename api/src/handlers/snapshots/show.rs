@@ -7,7 +7,7 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::views::snapshot::extended;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::VOLUME_GET_SNAPSHOT)?;
     let mut conn = call.app.database.read().await?;
     let snapshot = db::snapshots::get(&mut conn, &call.caller.scope(), call.id()).await?;

@@ -16,9 +16,9 @@ const SNAPSHOT: Object = Object::closed(&[
     Field::optional("display_description", Rule::Description),
 ])
 .any_of(&["name", "description", "display_name", "display_description"]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("snapshot", Rule::Object(&SNAPSHOT))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("snapshot").ok_or_else(Fault::malformed)?;
     call.require(rules::VOLUME_UPDATE_SNAPSHOT)?;

@@ -10,9 +10,9 @@ use crate::schema::{Field, Object, Rule};
 use crate::views::transfer::summary;
 
 const ACCEPT: Object = Object::closed(&[Field::required("auth_key", Rule::Anything)]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("accept", Rule::Object(&ACCEPT))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("accept", Rule::Object(&ACCEPT))]);
 
-pub(crate) async fn accept(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn accept(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("accept").ok_or_else(Fault::malformed)?;
     let key = key(fields.value("auth_key"))?;

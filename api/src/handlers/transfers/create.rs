@@ -15,9 +15,9 @@ const TRANSFER: Object = Object::closed(&[
     Field::optional("name", Rule::TextOrNull { max: 255 }),
     Field::optional("no_snapshots", Rule::Boolean).since(TRANSFER_SNAPSHOTS),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("transfer", Rule::Object(&TRANSFER))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("transfer", Rule::Object(&TRANSFER))]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("transfer").ok_or_else(Fault::malformed)?;
     let name = fields.trimmed("name");

@@ -12,11 +12,11 @@ use crate::policy::rules;
 use crate::views::Viewer;
 use crate::views::transfer;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     answer(&call, transfer::summary).await
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn detail(call: Call) -> Result<Answer, Fault> {
     answer(&call, transfer::detail).await
 }
 

@@ -7,7 +7,7 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::views::transfer::detail;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::VOLUME_GET_TRANSFER)?;
     let mut conn = call.app.database.read().await?;
     let transfer = db::transfers::get(&mut conn, &call.caller.scope(), call.id()).await?;

@@ -10,15 +10,26 @@ use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::handlers::action;
 use crate::openapi::{Action, accepts};
+use crate::openapi::{Routes, accepted, answers, ok};
 use crate::policy::rules;
 use crate::schema::{Field, Object, Rule};
 
 const PROJECT: Object = Object::closed(&[Field::required("project", Rule::Text { min: 1, max: 255 })]);
 const ADD: Object = Object::closed(&[Field::required("addProjectAccess", Rule::Object(&PROJECT))]);
 const REMOVE: Object = Object::closed(&[Field::required("removeProjectAccess", Rule::Object(&PROJECT))]);
-pub(crate) const ACTIONS: &[Action] = &[accepts("addProjectAccess", &ADD), accepts("removeProjectAccess", &REMOVE)];
+pub(super) const ACTIONS: &[Action] = &[accepts("addProjectAccess", &ADD), accepts("removeProjectAccess", &REMOVE)];
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(
+            "/types/{id}/os-volume-type-access",
+            list,
+            ok("Lists the projects that may use a type").gives_whole(answers::TYPE_ACCESSES),
+        )
+        .post("/types/{id}/action", change, accepted("Does what the body's one key says").does(ACTIONS))
+}
+
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::VOLUME_TYPE_ACCESS_GET_ALL_FOR_TYPE)?;
     let mut conn = call.app.database.read().await?;
     let kind = visible(&mut conn, &call).await?;
@@ -31,7 +42,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
 }
 
 /// `POST /types/{id}/action` → 202.
-pub(crate) async fn change(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn change(call: Call) -> Result<Answer, Fault> {
     let (name, body) = action::read(&call)?;
     match name.as_str() {
         "addProjectAccess" => {

@@ -7,6 +7,7 @@ use super::visible;
 use crate::accept::encryptions::{self, Wish};
 use crate::call::{Answer, Call};
 use crate::error::Fault;
+use crate::openapi::{Routes, accepted, ok};
 use crate::policy::rules;
 use crate::schema::{Field, Fields, Object, Rule};
 use crate::views::volume_type::encryption as view;
@@ -25,15 +26,24 @@ const CHANGED: Object = Object::open(&[
     Field::optional("control_location", LOCATION),
     Field::optional("cipher", Rule::TextOrNull { max: 255 }),
 ]);
-pub(crate) const CREATE: Object = Object::closed(&[Field::required("encryption", Rule::Object(&NEW))]);
-pub(crate) const UPDATE: Object = Object::closed(&[Field::required("encryption", Rule::Object(&CHANGED))]);
+pub(super) const CREATE: Object = Object::closed(&[Field::required("encryption", Rule::Object(&NEW))]);
+pub(super) const UPDATE: Object = Object::closed(&[Field::required("encryption", Rule::Object(&CHANGED))]);
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/types/{id}/encryption", list, ok("Shows how a type's volumes are to be encrypted"))
+        .post("/types/{id}/encryption", create, ok("Says how a type's volumes are to be encrypted").takes(&CREATE))
+        .get("/types/{id}/encryption/{key}", show, ok("Shows one word of it"))
+        .put("/types/{id}/encryption/{key}", update, ok("Changes it").takes(&UPDATE))
+        .delete("/types/{id}/encryption/{key}", delete, accepted("Takes it away"))
+}
 
 /// An empty object where the type has none.
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(read(&call).await?))
 }
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     let key = call.segment("key");
     match read(&call).await?.get(key) {
         Some(value) => Ok(Answer::ok(json!({key: value}))),
@@ -41,7 +51,7 @@ pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
     }
 }
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = CREATE.check(&body, call.version)?.object("encryption").ok_or_else(Fault::malformed)?;
     call.require(rules::VOLUME_TYPE_ENCRYPTION_CREATE)?;
@@ -52,7 +62,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(json!({"encryption": answer})))
 }
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = UPDATE.check(&body, call.version)?.object("encryption").ok_or_else(Fault::malformed)?;
     call.require(rules::VOLUME_TYPE_ENCRYPTION_UPDATE)?;
@@ -60,7 +70,7 @@ pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
     Ok(Answer::ok(json!({"encryption": sent(fields)})))
 }
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     call.require(rules::VOLUME_TYPE_ENCRYPTION_DELETE)?;
     encryptions::delete(&call, call.id()).await?;
     Ok(Answer::accepted_silently())

@@ -13,7 +13,7 @@ use crate::views::volume_type::{USER_VISIBLE, detail};
 /// The one extra spec that holds several values in one text.
 const ZONES: &str = "RESKEY:availability_zones";
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     call.require(rules::TYPE_GET_ALL)?;
     let mut filters = Vec::from_iter(seen(&call)?);
     filters.extend(asked(&call)?);

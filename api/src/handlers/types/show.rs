@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::views::volume_type::detail;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::TYPE_GET)?;
     let mut conn = call.app.database.read().await?;
     let kind = match call.id() {

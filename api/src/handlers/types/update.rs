@@ -14,9 +14,9 @@ const KIND: Object = Object::closed(&[
     Field::optional("description", Rule::Description),
     Field::optional("is_public", Rule::Boolean),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("volume_type", Rule::Object(&KIND))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("volume_type", Rule::Object(&KIND))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("volume_type").ok_or_else(Fault::malformed)?;
     call.require(rules::TYPE_UPDATE)?;

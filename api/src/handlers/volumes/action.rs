@@ -7,7 +7,7 @@ use crate::handlers::action;
 use crate::microversion::{EXTEND_COMPLETION, REIMAGE, VOLUME_REVERT};
 use crate::openapi::{Action, accepts};
 
-pub(crate) const ACTIONS: &[Action] = &[
+pub(super) const ACTIONS: &[Action] = &[
     accepts("os-extend", &extend::BODY),
     accepts("os-reset_status", &reset_status::BODY),
     accepts("os-attach", &attaching::ATTACH_BODY),
@@ -35,7 +35,7 @@ pub(crate) const ACTIONS: &[Action] = &[
     accepts("os-reimage", &images::REIMAGE_BODY).since(REIMAGE),
 ];
 
-pub(crate) async fn action(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn action(call: Call) -> Result<Answer, Fault> {
     let (name, body) = action::read(&call)?;
     match name.as_str() {
         "os-extend" => actions::extend(&call, &body).await,

@@ -35,11 +35,11 @@ const STRICT_VOLUME: Object = Object::closed(FIELDS);
 const HINTS: Object = Object::open(&[]);
 
 const HINTS_FIELD: Field = Field::optional("OS-SCH-HNT:scheduler_hints", Rule::ObjectOrNull(&HINTS));
-pub(crate) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME)), HINTS_FIELD]);
-pub(crate) const STRICT_BODY: Object =
+pub(super) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME)), HINTS_FIELD]);
+pub(super) const STRICT_BODY: Object =
     Object::closed(&[Field::required("volume", Rule::Object(&STRICT_VOLUME)), HINTS_FIELD]);
 
-pub(crate) async fn create(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn create(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let shape = if call.version >= STRICT_VOLUMES { &STRICT_BODY } else { &BODY };
     let fields = shape.check(&body, call.version)?.object("volume").ok_or_else(Fault::malformed)?;

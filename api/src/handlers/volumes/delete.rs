@@ -6,7 +6,7 @@ use crate::error::Fault;
 use crate::microversion::VOLUME_DELETE_FORCE;
 use crate::policy::rules;
 
-pub(crate) async fn delete(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn delete(call: Call) -> Result<Answer, Fault> {
     let force = call.version >= VOLUME_DELETE_FORCE && call.parameters.switch("force")?;
     call.require(if force { rules::VOLUME_FORCE_DELETE } else { rules::VOLUME_DELETE })?;
     let how = Deletion { cascade: call.parameters.switch("cascade")?, force, keep_data: false };

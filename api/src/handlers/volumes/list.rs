@@ -9,14 +9,14 @@ use crate::paging::{Page, VOLUMES};
 use crate::policy::rules;
 use crate::views::volume;
 
-pub(crate) async fn list(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn list(call: Call) -> Result<Answer, Fault> {
     let (page, volumes, count) = rows(&call).await?;
     let items = volumes.iter().map(|row| volume::summary(row, call.viewer())).collect();
     let last_id = volumes.last().map(|row| row.id.to_string());
     Ok(Answer::ok(page.document(&call, &VOLUMES, items, last_id, count)))
 }
 
-pub(crate) async fn detail(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn detail(call: Call) -> Result<Answer, Fault> {
     let (page, volumes, count) = rows(&call).await?;
     let last_id = volumes.last().map(|row| row.id.to_string());
     let mut conn = call.app.database.read().await?;

@@ -23,14 +23,14 @@ const VOLUME: Object = Object::closed(&[
     Field::optional("cluster", Rule::TextOrNull { max: 255 }),
     Field::required("ref", Rule::Anything),
 ]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
 
-pub(crate) async fn manage_newer(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn manage_newer(call: Call) -> Result<Answer, Fault> {
     call.since(MANAGEABLE)?;
     manage(call).await
 }
 
-pub(crate) async fn manage(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn manage(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("volume").ok_or_else(Fault::malformed)?;
     call.require(rules::VOLUME_MANAGE)?;

@@ -1,25 +1,72 @@
 //! `/volumes` and the adoption of existing ones (contract §1.6).
 
-pub(crate) mod action;
+mod action;
 mod actions;
-pub(crate) mod create;
+mod create;
 mod delete;
-pub(crate) mod encryption;
+mod encryption;
 mod list;
-pub(crate) mod manage;
+mod manage;
 mod manageable;
-pub(crate) mod metadata;
+mod metadata;
 mod show;
 mod summary;
-pub(crate) mod update;
+mod update;
 mod whole;
 
-pub(crate) use action::action;
-pub(crate) use create::create;
-pub(crate) use delete::delete;
-pub(crate) use list::{detail, list};
-pub(crate) use manage::{manage, manage_newer};
-pub(crate) use manageable::{manageable, manageable_detail, manageable_detail_newer, manageable_newer};
-pub(crate) use show::show;
-pub(crate) use summary::summary;
-pub(crate) use update::update;
+use action::action;
+use create::create;
+use delete::delete;
+use list::{detail, list};
+use manage::{manage, manage_newer};
+use show::show;
+use summary::summary;
+use update::update;
+
+use crate::microversion;
+use crate::openapi::{Routes, accepted, answers, ok};
+use crate::paging;
+
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/volumes", list, ok("Lists volumes").lists(&paging::VOLUMES).of(answers::VOLUME_SUMMARY))
+        .post(
+            "/volumes",
+            create,
+            accepted("Makes a volume")
+                .takes(&create::BODY)
+                .takes_since(microversion::STRICT_VOLUMES, &create::STRICT_BODY)
+                .gives("volume", answers::VOLUME),
+        )
+        .get(
+            "/volumes/detail",
+            detail,
+            ok("Lists volumes with all that is known of them").lists(&paging::VOLUMES).of(answers::VOLUME),
+        )
+        .get(
+            "/volumes/summary",
+            summary,
+            ok("Counts volumes")
+                .since(microversion::VOLUME_SUMMARY)
+                .reads(&["all_tenants"])
+                .gives("volume-summary", answers::VOLUME_COUNTS),
+        )
+        .get("/volumes/{id}", show, ok("Shows a volume").gives("volume", answers::VOLUME))
+        .put(
+            "/volumes/{id}",
+            update,
+            ok("Changes name, description or metadata")
+                .takes(&update::BODY)
+                .takes_since(microversion::STRICT_VOLUMES, &update::STRICT_BODY)
+                .gives("volume", answers::VOLUME),
+        )
+        .delete(
+            "/volumes/{id}",
+            delete,
+            accepted("Deletes a volume, with its snapshots if asked to").reads(&["cascade", "force"]),
+        )
+        .post("/volumes/{id}/action", action, accepted("Does what the body's one key says").does(action::ACTIONS))
+        .with(metadata::routes)
+        .with(encryption::routes)
+        .with(manageable::routes)
+}

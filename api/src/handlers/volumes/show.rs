@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::policy::rules;
 use crate::views::volume::extended;
 
-pub(crate) async fn show(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn show(call: Call) -> Result<Answer, Fault> {
     call.require(rules::VOLUME_GET)?;
     let mut conn = call.app.database.read().await?;
     let volume = db::volumes::get(&mut conn, &call.caller.scope(), call.id()).await?;

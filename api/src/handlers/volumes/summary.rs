@@ -11,7 +11,7 @@ use crate::microversion::{SUMMARY_METADATA, VOLUME_SUMMARY};
 use crate::paging::all_tenants;
 use crate::policy::rules;
 
-pub(crate) async fn summary(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn summary(call: Call) -> Result<Answer, Fault> {
     call.since(VOLUME_SUMMARY)?;
     call.require(rules::VOLUME_GET_ALL)?;
     let scope = if all_tenants(&call)? { Scope::All } else { Scope::Project(call.caller.project_id.clone()) };

@@ -21,10 +21,10 @@ const FIELDS: &[Field] = &[
 const VOLUME: Object = Object::closed(FIELDS);
 const STRICT_VOLUME: Object =
     Object::closed(FIELDS).any_of(&["name", "description", "display_name", "display_description", "metadata"]);
-pub(crate) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
-pub(crate) const STRICT_BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&STRICT_VOLUME))]);
+pub(super) const BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&VOLUME))]);
+pub(super) const STRICT_BODY: Object = Object::closed(&[Field::required("volume", Rule::Object(&STRICT_VOLUME))]);
 
-pub(crate) async fn update(call: Call) -> Result<Answer, Fault> {
+pub(super) async fn update(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let shape = if call.version >= STRICT_VOLUMES { &STRICT_BODY } else { &BODY };
     let fields = shape.check(&body, call.version)?.object("volume").ok_or_else(Fault::malformed)?;
