@@ -141,6 +141,7 @@ impl FromRequest<Arc<App>> for Call {
 
     async fn from_request(mut request: Request, app: &Arc<App>) -> Result<Self, Fault> {
         let Ok(Extension(Identified { caller, version, project_in_path })) = request.extract_parts().await else {
+            tracing::error!("a handler's route does not identify callers");
             return Err(Fault::erred());
         };
         let OriginalUri(uri) = request.extract_parts().await.unwrap_or_else(|never| match never {});

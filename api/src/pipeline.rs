@@ -116,7 +116,10 @@ async fn bounded(limit: Duration, work: impl Future<Output = Response>) -> Respo
             tracing::error!("a handler panicked");
             Fault::erred().into_response()
         }
-        Err(_elapsed) => Fault::too_slow().into_response(),
+        Err(_elapsed) => {
+            tracing::error!(limit_secs = limit.as_secs(), "the request took too long");
+            Fault::too_slow().into_response()
+        }
     }
 }
 

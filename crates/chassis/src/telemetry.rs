@@ -7,13 +7,15 @@ use std::time::Duration;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
@@ -193,16 +195,9 @@ pub fn log_levels(prefix: &str) -> BTreeMap<String, LogLevel> {
 pub fn init(service_name: &'static str, config: &Config) -> Result<Guard, ConfigError> {
     let filter = config.filter()?;
     let provider = tracer_provider(service_name, config.otlp_endpoint.as_deref())?;
-    let traces = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer(service_name))
-        .with_location(false)
-        .with_threads(false)
-        .with_tracked_inactivity(false)
-        .with_filter(filter_fn(is_traced));
     let (filter, handle) = reload::Layer::new(filter);
-    let subscriber = tracing_subscriber::registry()
-        .with(log_layer(service_name, config.log_format).with_filter(filter))
-        .with(traces);
+    let log = log_layer(service_name, config.log_format, std::io::stderr);
+    let subscriber = subscriber(log, filter, handle.clone(), provider.tracer(service_name));
     match subscriber.try_init() {
         Ok(()) => {
             let filter = LogFilter { handle, configured: config.log_filter.clone(), set: BTreeMap::new() };
@@ -213,11 +208,45 @@ pub fn init(service_name: &'static str, config: &Config) -> Result<Guard, Config
     }
 }
 
-fn log_layer<S>(service: &'static str, format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+/// Log and traces, each with a filter of its own: a quiet log must not break traces.
+fn subscriber(
+    log: BoxedLayer,
+    filter: reload::Layer<EnvFilter, Registry>,
+    handle: reload::Handle<EnvFilter, Registry>,
+    tracer: SdkTracer,
+) -> impl Subscriber + Send + Sync {
+    let traces = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(filter_fn(is_traced).with_max_level_hint(LevelFilter::INFO));
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(traces).with(Gate(handle))
+}
+
+/// Says no to what neither log nor traces want. Where all filters of single layers say no, their answers stay behind in
+/// the thread and the next event or span, whoever it is for, is lost. A library that only asks leaves them so: sqlx does
+/// at every query, and `log`'s macros do.
+struct Gate(reload::Handle<EnvFilter, Registry>);
+
+impl<S: Subscriber> Layer<S> for Gate {
+    /// The filters themselves are asked.
+    fn register_callsite(&self, _metadata: &'static Metadata<'static>) -> Interest {
+        Interest::always()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
+        is_traced(metadata) || self.0.with_current(|filter| filter.enabled(metadata, context)).unwrap_or(true)
+    }
+}
+
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn log_layer<W>(service: &'static str, format: LogFormat, writer: W) -> BoxedLayer
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         LogFormat::Text => {
             let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -241,8 +270,59 @@ fn tracer_provider(service_name: &'static str, endpoint: Option<&str>) -> Result
     Ok(builder.with_batch_exporter(exporter).build())
 }
 
-/// Independent of the log filter: a quiet log must not break traces.
+/// What becomes part of traces, whatever the log filter says.
 fn is_traced(metadata: &Metadata<'_>) -> bool {
     let root = metadata.target().split("::").next().unwrap_or_default();
     *metadata.level() <= Level::INFO && !QUIET_TARGETS.contains(&root)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tracing::Dispatch;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A library asks whether anybody wants its line, and nobody does.
+    fn ask_in_vain() {
+        let callsite = tracing::callsite!(name: "query", kind: tracing::metadata::Kind::HINT, level: Level::DEBUG, fields: message);
+        let metadata = tracing::callsite::Callsite::metadata(callsite);
+        assert!(!tracing::dispatcher::get_default(|dispatch| dispatch.enabled(metadata)));
+    }
+
+    #[test]
+    fn a_question_that_nobody_wants_an_answer_to_silences_nothing() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let (filter, handle) = reload::Layer::new(EnvFilter::new("info"));
+        let log = log_layer("test", LogFormat::Text, move || writer.clone());
+        let provider = SdkTracerProvider::builder().build();
+        let dispatch = Dispatch::new(subscriber(log, filter, handle, provider.tracer("test")));
+        tracing::dispatcher::with_default(&dispatch, || {
+            ask_in_vain();
+            let span = tracing::info_span!("request", request_id = "req-1");
+            ask_in_vain();
+            span.in_scope(|| {
+                assert!(crate::trace::current_traceparent().is_some());
+                tracing::error!("request failed");
+            });
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("request{request_id=\"req-1\"}") && text.contains("request failed"), "{text}");
+    }
 }
