@@ -32,6 +32,10 @@ pub(crate) struct Options {
     keep: bool,
 }
 
+/// The whole workspace, although four programs are needed: a choice of packages has features of its own, and for them the
+/// dependencies would be built a second time.
+const BUILD: &[&str] = &["build", "--workspace"];
+
 /// The command by itself: from nothing to the table.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let mut steps = Steps::default();
@@ -39,8 +43,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         if !options.suites.is_empty() && options.suites.iter().all(|suite| suite.is_alone()) {
             return alone(&mut steps, &options).await;
         }
-        let packages = ["-p", "api", "-p", "scheduler", "-p", "backup-worker", "-p", "emberkeep"];
-        steps.run("build", command(cargo(&[&["build"][..], &packages].concat()))).await?;
+        steps.run("build", command(cargo(BUILD))).await?;
         steps.run("install servers", packages::ensure()).await?;
         let programs = steps.run("Python environment", environment()).await?;
         let servers = steps.run("start servers", Servers::start()).await?;
@@ -85,7 +88,7 @@ pub(crate) async fn against(
 
 /// Suites that need no servers.
 async fn alone(steps: &mut Steps, options: &Options) -> anyhow::Result<()> {
-    steps.run("build", command(cargo(&["build", "-p", "emberkeep"]))).await?;
+    steps.run("build", command(cargo(BUILD))).await?;
     let programs = steps.run("Python environment", environment()).await?;
     let folder = suites::folder(&workspace::target_directory()?);
     let mut rows = Vec::new();

@@ -59,10 +59,18 @@ pub(crate) async fn command(mut command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `cargo <arguments>`, to run in the workspace's root.
+/// `cargo <arguments>`, to run in the workspace's root. Without what `cargo run` says of our own package: build scripts that
+/// look at it, as ring's does, would run again, and half of the dependencies be built again, whenever a shell's `cargo` and
+/// ours take turns.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(workspace::cargo());
     command.args(arguments);
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&variable);
+        }
+    }
     command
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::network::Stub;
 use crate::process::{self, Group};
@@ -18,6 +19,8 @@ use crate::workspace;
 
 /// `volume_backend_name` of the backends.
 pub(crate) const BACKENDS: [&str; 2] = ["file", "file2"];
+/// What DevStack calls it; openstackclient's tests look for that.
+const DEFAULT_TYPE: &str = "lvmdriver-1";
 const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
 /// What a service may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(15);
@@ -53,6 +56,7 @@ impl Stack {
             stack.launch(name, "backup-worker", &files.worker(name))?;
         }
         stack.wait_until_ready(admin.token()).await?;
+        stack.create_default_type(admin.token())?;
         Ok(stack)
     }
 
@@ -108,6 +112,13 @@ impl Stack {
             tokio::time::sleep(POLL).await;
         }
     }
+
+    fn create_default_type(&self, token: &str) -> anyhow::Result<()> {
+        let wish = json!({ "volume_type": { "name": DEFAULT_TYPE } });
+        let answer = http::request(self.api_port, "POST", "/v3/types", token, Some(&wish))?;
+        ensure!(answer.status == 200, "make the default type: {}", String::from_utf8_lossy(&answer.body));
+        Ok(())
+    }
 }
 
 impl Drop for Stack {
@@ -139,6 +150,7 @@ impl Files<'_> {
     fn api(&self) -> String {
         format!(
             "[api]\nlisten = '127.0.0.1:{port}'\nauth_strategy = 'keystone'\n\
+             default_volume_type = '{DEFAULT_TYPE}'\n\
              [keystone_authtoken]\nauth_url = '{keystone}'\nwww_authenticate_uri = '{keystone}'\n\
              username = 'cinder'\npassword = '{SERVICE_PASSWORD}'\nproject_name = 'service'\nrequest_timeout_secs = 60\n\
              [quota]\nquota_volumes = -1\nquota_gigabytes = -1\nquota_snapshots = -1\nquota_backups = -1\n\
