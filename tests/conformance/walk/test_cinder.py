@@ -1,5 +1,9 @@
 """Every sub-command of `cinder` that has to do with backups, at the oldest microversion, at Horizon's and at the newest."""
 
+import base64
+import json
+import uuid
+
 import ground
 from ground import ADMIN, DEMO, properties, rows
 
@@ -109,14 +113,24 @@ class Commands:
         self.assertTrue(record["backup_service"].startswith("cinder.backup.drivers"), record)
         said = self.refused("backup-export", backup["id"])
         self.assertIn("Policy doesn't allow backup:export-import", said)
-        back = properties(self.cinder("backup-import", record["backup_service"], record["backup_url"], who=ADMIN))
-        self.assertNotEqual(back["id"], backup["id"])
-        admins, self.token = self.token, self.admin
+        service, text = record["backup_service"], record["backup_url"]
+        # It is still there; under another id its record makes a second backup of the same data.
+        self.assertIn("Backup already exists in database.", self.refused("backup-import", service, text, who=ADMIN))
+        other = str(uuid.uuid4())
+        fields = json.loads(base64.b64decode(text))
+        text = base64.b64encode(json.dumps({**fields, "id": other}).encode()).decode()
+        back = properties(self.cinder("backup-import", service, text, who=ADMIN))
+        self.holds(back, id=other)
+        members, self.token = self.token, self.admin
         try:
-            self.wait("backup", back["id"], "available")
-            self.remove("backup", back["id"])
+            self.wait("backup", other, "available")
+            self.holds(properties(self.cinder("backup-show", other, who=ADMIN)), status="available", size="1", name=backup["name"])
+            self.remove("backup", other)
         finally:
-            self.token = admins
+            self.token = members
+        self.cinder("backup-restore", backup["id"], "--volume", backup["volume_id"])
+        self.wait("volume", backup["volume_id"], "available")
+        self.wait("backup", backup["id"], "available")
 
     def test_services_and_zones(self):
         services = rows(self.cinder("service-list", "--binary", "cinder-backup", who=ADMIN))
