@@ -130,6 +130,12 @@ impl Reporter {
         Ok(Self { worker: proto::parse_worker_id(worker_id)?, job: proto::parse_job_id(job_id)?, generation })
     }
 
+    /// As [`Self::hold`], where the job may end: the rows that its end changes are locked by project first.
+    async fn hold_with_project(&self, conn: &mut db::Conn) -> domain::Result<Option<domain::job::Job>> {
+        db::quotas::hold_for_job(conn, self.job).await?;
+        self.hold(conn).await
+    }
+
     /// The job, its row locked, if this worker holds this generation of it.
     async fn hold(&self, conn: &mut db::Conn) -> domain::Result<Option<domain::job::Job>> {
         db::jobs::hold(conn, self.job, self.generation, self.worker).await

@@ -1,6 +1,6 @@
 //! Gives one queued job to a worker, in one transaction.
 
-use db::{Conn, Scope, groups, jobs, snapshots, volumes, workers};
+use db::{Conn, Scope, groups, jobs, quotas, snapshots, volumes, workers};
 use domain::job::{Ending, Job, JobKind, JobState, Subject};
 use domain::placement::{Candidate, Placement};
 use domain::{JobId, Result, Timestamp, VolumeId, placement};
@@ -115,6 +115,7 @@ async fn act(
             Ok(Placed::Waits)
         }
         Decision::End(job, ending, reason) => {
+            quotas::hold(conn, &job.project_id).await?;
             let ended = settle::end(conn, &job, ending, Some(&reason), &Report::default(), now).await?;
             Ok(if ended { Placed::Ended } else { Placed::NotQueued })
         }

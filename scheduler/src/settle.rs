@@ -42,7 +42,7 @@ pub(crate) enum Fate {
     Stale,
 }
 
-/// Ends the job. False: the generation is dead, nothing was changed.
+/// Ends the job, whose project is locked. False: the generation is dead, nothing was changed.
 pub(crate) async fn end(
     conn: &mut Conn,
     job: &Job,

@@ -79,7 +79,7 @@ fn part(whole: &GroupSnapshot, volume: &Volume) -> Snapshot {
 pub(crate) async fn delete(call: &Call, id: &str) -> Result<()> {
     let mut tx = call.app.database.begin("accept group snapshot deletion").await?;
     let whole = group_snapshots::get(&mut tx, &call.caller.scope(), id).await?;
-    quotas::record(&mut tx, &whole.project_id, &Holding::none()).await?;
+    quotas::hold(&mut tx, &whole.project_id).await?;
     groups::hold(&mut tx, whole.group_id).await?;
     group_snapshots::hold(&mut tx, whole.id).await?;
     let whole = group_snapshots::get(&mut tx, &call.caller.scope(), id).await?;

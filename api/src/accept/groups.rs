@@ -105,7 +105,7 @@ async fn zone(conn: &mut Conn, call: &Call, asked: Option<String>) -> Result<Str
 /// Locks the group for a change of what it holds, the project's quota first, and reads it as it is then.
 pub(super) async fn hold(conn: &mut Conn, call: &Call, id: &str) -> Result<Group> {
     let group = groups::get(conn, &call.caller.scope(), id).await?;
-    quotas::record(conn, &group.project_id, &Holding::none()).await?;
+    quotas::hold(conn, &group.project_id).await?;
     groups::hold(conn, group.id).await?;
     groups::get(conn, &call.caller.scope(), id).await
 }

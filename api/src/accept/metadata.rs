@@ -2,7 +2,6 @@
 
 use db::metadata::{self, Pairs};
 use db::{Conn, image_metadata, quotas};
-use domain::quota::Holding;
 use domain::volume::{METADATA_BYTES_MAX, Volume};
 use domain::{Error, Kind, Result};
 
@@ -50,7 +49,7 @@ pub(crate) async fn merge_of_image(conn: &mut Conn, volume: &Volume, pairs: &Pai
 
 /// The project's lock: two requests that add different keys at the same time would not see each other's.
 async fn lock(conn: &mut Conn, project_id: &str) -> Result<()> {
-    quotas::record(conn, project_id, &Holding::none()).await
+    quotas::hold(conn, project_id).await
 }
 
 /// Whether they are not too much for one resource.

@@ -1,7 +1,7 @@
 //! Limits of projects and of classes of projects (contract §1.9).
 
 use db::quotas;
-use domain::quota::{Counter, Holding, Resource};
+use domain::quota::{Counter, Resource};
 use domain::{Error, Result};
 
 use crate::call::Call;
@@ -13,7 +13,7 @@ pub(crate) type Change = (String, Counter, i64);
 pub(crate) async fn set_limits(call: &Call, project_id: &str, changes: &[Change]) -> Result<()> {
     let mut tx = call.app.database.begin("set quota").await?;
     // The project's lock: what it holds stays as it is read here.
-    quotas::record(&mut tx, project_id, &Holding::none()).await?;
+    quotas::hold(&mut tx, project_id).await?;
     let usage = quotas::usage(&mut tx, project_id).await?;
     for (name, counter, limit) in changes {
         let used = if counter.resource == Resource::PerVolumeGigabytes { 0 } else { usage.of(counter) };

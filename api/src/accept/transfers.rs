@@ -104,9 +104,9 @@ async fn own_snapshots(conn: &mut Conn, volume: &Volume) -> Result<Vec<Snapshot>
 
 /// Both projects' locks, in the order of their ids: two transfers the other way round must not wait for each other.
 async fn lock_quotas(conn: &mut Conn, one: &str, other: &str) -> Result<()> {
-    quotas::record(conn, one.min(other), &Holding::none()).await?;
+    quotas::hold(conn, one.min(other)).await?;
     if one != other {
-        quotas::record(conn, one.max(other), &Holding::none()).await?;
+        quotas::hold(conn, one.max(other)).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use domain::quota::{self, Counter, Holding, Limits, Resource};
-use domain::{Error, Result};
+use domain::{Error, JobId, Result};
 
 use crate::conn::{Conn, sql};
 use crate::row::Row;
@@ -152,7 +152,22 @@ pub async fn charge(conn: &mut Conn, project_id: &str, configured: &Limits, hold
     add(conn, project_id, &amounts, 1).await
 }
 
-/// Adds what is there already, whatever the limits say. Of [`Holding::none`] it is the project's lock alone.
+/// Locks the project until the transaction ends. Whoever changes rows of a project does this first, so that requests and ends
+/// of jobs queue and never wait in a circle.
+pub async fn hold(conn: &mut Conn, project_id: &str) -> Result<()> {
+    lock(conn, project_id, &BTreeMap::new()).await
+}
+
+/// As [`hold`], for the project that the job was accepted for.
+pub async fn hold_for_job(conn: &mut Conn, id: JobId) -> Result<()> {
+    let found = sql("SELECT id, project_id FROM jobs WHERE id = $1").bind(id).fetch_optional(conn).await?;
+    match found {
+        Some(row) => hold(conn, &row.text("project_id")?).await,
+        None => Ok(()),
+    }
+}
+
+/// Adds what is there already, whatever the limits say.
 pub async fn record(conn: &mut Conn, project_id: &str, holding: &Holding) -> Result<()> {
     let amounts = holding.sums()?;
     lock(conn, project_id, &amounts).await?;

@@ -1,6 +1,6 @@
 //! A worker takes the job that was assigned to it.
 
-use db::{Scope, backups, jobs, sharing};
+use db::{Scope, backups, jobs, quotas, sharing};
 use domain::backup::BackupStatus;
 use domain::job::{Ending, Job, Subject};
 use domain::{Error, Result, Timestamp};
@@ -17,6 +17,8 @@ pub(super) async fn claim(core: &Core, request: &ClaimRequest) -> Result<ClaimRe
     let reporter = Reporter::parse(&request.worker_id, &request.job_id, request.generation)?;
     let now = Timestamp::now();
     let mut tx = core.database.begin("claim job").await?;
+    // It may end here.
+    quotas::hold_for_job(&mut tx, reporter.job).await?;
     let claimed =
         jobs::claim(&mut tx, reporter.job, reporter.generation, reporter.worker, core.lease_until(now), now).await?;
     let Some(job) = claimed else { return Ok(stale()) };

@@ -19,7 +19,7 @@ pub(super) async fn finish(core: &Core, request: FinishRequest) -> Result<Finish
     let outcome = request.outcome.ok_or_else(|| Error::invalid("a finish report says how the job ended"))?;
     let now = Timestamp::now();
     let mut tx = core.database.begin("finish job").await?;
-    let accepted = match reporter.hold(&mut tx).await? {
+    let accepted = match reporter.hold_with_project(&mut tx).await? {
         Some(job) => settle(&mut tx, &job, outcome, now).await?,
         None => ended_before(&mut tx, reporter).await?,
     };

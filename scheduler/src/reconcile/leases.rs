@@ -1,6 +1,6 @@
 //! Jobs whose worker is gone, or never came for them.
 
-use db::{Conn, jobs};
+use db::{Conn, jobs, quotas};
 use domain::job::{Job, JobState};
 use domain::{Result, Timestamp};
 
@@ -29,6 +29,7 @@ pub(super) async fn reconcile(core: &Core, now: Timestamp) -> Result<()> {
 
 async fn end_lease(core: &Core, seen: &Job, now: Timestamp) -> Result<()> {
     let mut tx = core.database.begin("end lease").await?;
+    quotas::hold(&mut tx, &seen.project_id).await?;
     // A claim or a heartbeat may have come since the lease was read, or come now: the row is locked first.
     if let Some(job) = jobs::hold_expired(&mut tx, seen, now).await? {
         decide(&mut tx, &job, now).await?;

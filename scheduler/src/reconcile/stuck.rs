@@ -5,7 +5,6 @@ use db::{Conn, backups, group_snapshots, groups, jobs, quotas, snapshots, volume
 use domain::backup::BackupStatus;
 use domain::group::GroupStatus;
 use domain::group_snapshot::GroupSnapshotStatus;
-use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Result, Timestamp};
@@ -101,7 +100,7 @@ async fn comes_with_group(conn: &mut Conn, snapshot: &Snapshot) -> Result<bool> 
 async fn reset_group_snapshots(conn: &mut Conn, before: Timestamp, now: Timestamp) -> Result<()> {
     use GroupSnapshotStatus::{Creating, Deleting, Error};
     for whole in group_snapshots::stuck(conn, &[Creating, Deleting], before, ROWS_AT_ONCE).await? {
-        quotas::record(conn, &whole.project_id, &Holding::none()).await?;
+        quotas::hold(conn, &whole.project_id).await?;
         group_snapshots::hold(conn, whole.id).await?;
         let changed = match whole.status {
             Creating => group_snapshots::change_status(conn, whole.id, &[Creating], Error, now).await?,
@@ -117,7 +116,7 @@ async fn reset_group_snapshots(conn: &mut Conn, before: Timestamp, now: Timestam
 async fn reset_groups(conn: &mut Conn, before: Timestamp, now: Timestamp) -> Result<()> {
     let statuses = [GroupStatus::Creating, GroupStatus::Deleting];
     for group in groups::stuck(conn, &statuses, before, ROWS_AT_ONCE).await? {
-        quotas::record(conn, &group.project_id, &Holding::none()).await?;
+        quotas::hold(conn, &group.project_id).await?;
         groups::hold(conn, group.id).await?;
         if settle::group::follow(conn, group.id, now).await? {
             tracing::error!(group_id = %group.id, from = %group.status, "group that nothing works on was reset");

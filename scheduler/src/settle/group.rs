@@ -12,7 +12,7 @@ use super::found;
 /// Before a volume of a group changes: the project's quota and the group's row, in the order in which requests lock them.
 pub(super) async fn lock(conn: &mut Conn, volume: &Volume) -> Result<()> {
     let Some(group) = volume.group_id else { return Ok(()) };
-    quotas::record(conn, &volume.project_id, &Holding::none()).await?;
+    quotas::hold(conn, &volume.project_id).await?;
     groups::hold(conn, group).await.map(drop)
 }
 

@@ -3,7 +3,6 @@
 use db::{Conn, Scope, group_snapshots, quotas, snapshots};
 use domain::group_snapshot::{Followed, GroupSnapshotStatus, follows};
 use domain::ids::GroupSnapshotId;
-use domain::quota::Holding;
 use domain::settle::GroupSnapshotEffect;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::{Result, Timestamp};
@@ -37,7 +36,7 @@ pub(crate) async fn settle_parts(
 /// Before a part changes: the project's quota and the whole's row, in the order in which requests lock them.
 pub(super) async fn lock(conn: &mut Conn, part: &Snapshot) -> Result<()> {
     let Some(whole) = part.group_snapshot_id else { return Ok(()) };
-    quotas::record(conn, &part.project_id, &Holding::none()).await?;
+    quotas::hold(conn, &part.project_id).await?;
     group_snapshots::hold(conn, whole).await.map(drop)
 }
 

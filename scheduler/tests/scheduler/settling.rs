@@ -261,3 +261,46 @@ pub(crate) async fn a_failed_restore_spoils_the_target_not_the_backup(ground: Gr
     assert_eq!((row.status, row.fail_reason.as_deref()), (BackupStatus::Available, Some("object p-00001 is damaged")));
     assert_eq!(rig.told().await, ["VOLUME_VOLUME_BACKUP_015_026"]);
 }
+
+/// What only several writers at once can meet.
+mod real {
+    use std::time::Duration;
+
+    use db::{quotas, sql, volumes};
+    use domain::Timestamp;
+    use domain::job::Subject;
+    use domain::volume::VolumeStatus;
+
+    use crate::rig::{Rig, on_postgres};
+    use crate::rows;
+
+    /// A request that has begun changes the rows of its project, whatever ends meanwhile.
+    #[tokio::test]
+    async fn the_end_of_a_job_queues_behind_a_request_of_its_project() {
+        on_postgres(|ground| async move {
+            let rig = ground.start();
+            let volume = rows::put_volume(&rig.database, rows::volume(VolumeStatus::Deleting)).await;
+            rig.enqueue(Subject::VolumeDelete { volume_id: volume.id, keep_data: false }).await;
+            let mut worker = rig.worker().await;
+            let job = worker.take().await;
+            let mut request = rig.database.begin("test request").await.expect("a transaction");
+            quotas::hold(&mut request, &volume.project_id).await.expect("held");
+            let end = stdx::task::spawn("end", async move { worker.done(&job).await });
+            somebody_waits(&rig).await;
+            let renamed =
+                volumes::update_texts(&mut request, volume.id, Some(Some("new")), None, Timestamp::now()).await;
+            renamed.expect("nobody is in the way");
+            request.commit().await.expect("committed");
+            assert!(end.await.expect("ended"), "the job ends after the request");
+            assert!(rig.volume_is_gone(volume.id).await);
+        })
+        .await;
+    }
+
+    async fn somebody_waits(rig: &Rig) {
+        let text = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sql(text).fetch_all(&mut rig.read().await).await.expect("read").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
