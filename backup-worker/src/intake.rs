@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::identity::Identity;
 use crate::job::{self, Worker};
 use crate::running::Stop;
 
@@ -24,16 +25,20 @@ const HAND_BACK_TIMEOUT: Duration = Duration::from_secs(15);
 type Jobs = FuturesUnordered<AbortOnDropHandle<()>>;
 
 /// Takes jobs until `draining`, then lets those that run end, within `grace`.
-pub(crate) async fn run(worker: &Arc<Worker>, broker: &dyn Broker, draining: &CancellationToken, grace: Duration) {
+pub(crate) async fn run(
+    worker: &Arc<Worker>,
+    consumer: Box<dyn Consumer>,
+    draining: &CancellationToken,
+    grace: Duration,
+) {
     let mut jobs = Jobs::new();
-    draining.run_until_cancelled(take_jobs(worker, broker, &mut jobs)).await;
+    draining.run_until_cancelled(take_jobs(worker, consumer, &mut jobs)).await;
     draining.cancel();
     drain(worker, &mut jobs, grace).await;
 }
 
 /// Returns when the broker was closed.
-async fn take_jobs(worker: &Arc<Worker>, broker: &dyn Broker, jobs: &mut Jobs) {
-    let mut consumer = consume(worker, broker).await;
+async fn take_jobs(worker: &Arc<Worker>, mut consumer: Box<dyn Consumer>, jobs: &mut Jobs) {
     let slots = usize::try_from(worker.identity.slots).unwrap_or(usize::MAX);
     loop {
         tokio::select! {
@@ -48,9 +53,10 @@ async fn take_jobs(worker: &Arc<Worker>, broker: &dyn Broker, jobs: &mut Jobs) {
     }
 }
 
-async fn consume(worker: &Worker, broker: &dyn Broker) -> Box<dyn Consumer> {
-    let queue = topology::worker_queue(&worker.identity.worker_id.to_string());
-    let prefetch = u16::try_from(worker.identity.slots).unwrap_or(u16::MAX);
+/// Opens the worker's queue, however long that takes.
+pub(crate) async fn open(broker: &dyn Broker, identity: &Identity) -> Box<dyn Consumer> {
+    let queue = topology::worker_queue(&identity.worker_id.to_string());
+    let prefetch = u16::try_from(identity.slots).unwrap_or(u16::MAX);
     let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
     loop {
         match broker.consume(&queue, prefetch).await {

@@ -60,8 +60,14 @@ pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Res
     };
     let link = Link::new(deps.channel, identity.worker_id);
     let spaces = Spaces::open(&deps.pools).await;
-    let Some(lease) = shutdown.run_until_cancelled(register(&link, &identity, &spaces)).await else { return Ok(()) };
-    let lease = lease?;
+    let known = async {
+        // Its queue comes first: what is sent to a registered worker that has none is dropped, and that job waits until its
+        // claim is overdue.
+        let consumer = intake::open(deps.broker.as_ref(), &identity).await;
+        Ok::<_, Error>((consumer, register(&link, &identity, &spaces).await?))
+    };
+    let Some(known) = shutdown.run_until_cancelled(known).await else { return Ok(()) };
+    let (consumer, lease) = known?;
     tracing::info!(worker_id = %identity.worker_id, host = identity.host, "backup worker registered");
 
     let terms = Arc::new(Terms::new(lease));
@@ -87,7 +93,7 @@ pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Res
     let session = AbortOnDropHandle::new(stdx::task::spawn("session", session.keep(session_end.clone())));
     let clock = async move { running.watch_leases(&terms).await };
     let _clock = AbortOnDropHandle::new(stdx::task::spawn("lease clock", clock));
-    intake::run(&worker, deps.broker.as_ref(), &draining, Duration::from_secs(config.drain_timeout_secs)).await;
+    intake::run(&worker, consumer, &draining, Duration::from_secs(config.drain_timeout_secs)).await;
     session_end.cancel();
     session.await.map_err(|error| Error::internal("the session's task failed").with_source(error))?;
     tracing::info!("backup worker stopped");

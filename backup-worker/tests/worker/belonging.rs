@@ -1,17 +1,20 @@
 //! Whose job it is: hints that come twice, leases, cancellations, the wish to stop.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use domain::{BackupId, JobId, VolumeId};
+use async_trait::async_trait;
+use domain::{BackupId, JobId, Result, VolumeId};
+use messaging::{Broker, Consumer, Envelope};
 use proto::worker::job::Work;
 use proto::worker::scheduler_command::Command;
 use proto::worker::{self as wire, CancelJob};
 use storage::layers::{Fault, Faults, Operation, Rule};
 
 use crate::rig::{Rig, backup, create_backup, done, failed, volume};
-use crate::scripted::LEASE_TTL_SECS;
+use crate::scripted::{LEASE_TTL_SECS, Script};
 
 /// A store whose third object never gets stored: a backup that runs until it is told to stop.
 async fn with_endless_backup() -> (Rig, JobId) {
@@ -39,6 +42,56 @@ async fn a_worker_says_who_it_is() {
     let pools: Vec<_> = registration.pools.iter().map(|pool| (pool.name.as_str(), pool.total_bytes > 0)).collect();
     assert_eq!(pools, [("other", true), ("p1", true)]);
     rig.until("a heartbeat came", |script| script.last_heartbeat.lock().expect("a lock").is_some()).await;
+}
+
+/// Between a worker and its broker: how many workers the scheduler knew when the queue was opened.
+struct Opening {
+    broker: Arc<dyn Broker>,
+    script: Arc<Script>,
+    known_before: Arc<OnceLock<usize>>,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Broker for Opening {
+    async fn declare(&self, queue: &str) -> Result<()> {
+        self.broker.declare(queue).await
+    }
+
+    async fn publish(&self, queue: &str, envelope: Envelope) -> Result<()> {
+        self.broker.publish(queue, envelope).await
+    }
+
+    async fn consume(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Consumer>> {
+        let consumer = self.broker.consume(queue, prefetch).await;
+        self.known_before.get_or_init(|| self.script.registered.lock().expect("a lock").len());
+        consumer
+    }
+
+    async fn healthy(&self) -> bool {
+        self.broker.healthy().await
+    }
+
+    async fn close(&self) {
+        self.broker.close().await;
+    }
+}
+
+/// A hint to a worker that is known but has no queue would be dropped, and its job would wait until the claim is overdue.
+#[tokio::test]
+async fn a_worker_is_known_when_its_queue_is_there() {
+    let known_before = Arc::new(OnceLock::new());
+    let seen = Arc::clone(&known_before);
+    let between = |broker, script: &Arc<Script>| -> Arc<dyn Broker> {
+        Arc::new(Opening { broker, script: Arc::clone(script), known_before: seen })
+    };
+    let _rig = Rig::with(|store| store, between).await;
+    assert_eq!(known_before.get(), Some(&0));
 }
 
 #[tokio::test]

@@ -50,6 +50,14 @@ impl Rig {
 
     /// `wrap` puts something between the worker and its store.
     pub(crate) async fn with_store(wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self::with(wrap, |broker, _| broker).await
+    }
+
+    /// `between` puts something between the worker and its broker, which may look at the scheduler.
+    pub(crate) async fn with(
+        wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>,
+        between: impl FnOnce(Arc<dyn Broker>, &Arc<Script>) -> Arc<dyn Broker>,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         for part in ["pool", "other", "store", "images"] {
             std::fs::create_dir(directory.path().join(part)).expect("made");
@@ -65,7 +73,7 @@ impl Rig {
         let (server, channel) = serve(&script);
         let broker = messaging::memory();
         let deps = Deps {
-            broker: Arc::clone(&broker),
+            broker: between(Arc::clone(&broker), &script),
             channel,
             store: wrap(Arc::clone(&store)),
             pools: vec![Arc::clone(&pool), Arc::clone(&other)],
@@ -108,9 +116,8 @@ impl Rig {
         let message_id = format!("{id}.{generation}");
         let envelope = Envelope { message_id, body: Bytes::from(body), traceparent: None };
         let worker_id = self.script.registered.lock().expect("a lock")[0].worker_id.clone();
-        let queue = topology::worker_queue(&worker_id);
-        self.broker.declare(&queue).await.expect("declared");
-        self.broker.publish(&queue, envelope).await.expect("published");
+        // To a queue that nobody declared nothing can be published: a worker that is known has one.
+        self.broker.publish(&topology::worker_queue(&worker_id), envelope).await.expect("published");
     }
 
     pub(crate) async fn finish(&mut self) -> FinishRequest {
