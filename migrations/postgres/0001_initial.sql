@@ -32,7 +32,7 @@ CREATE TABLE volume_types (
     updated_at BIGINT
 );
 CREATE INDEX volume_types_by_age ON volume_types (created_at, id);
-CREATE INDEX volume_types_by_qos_specs ON volume_types (qos_specs_id);
+CREATE INDEX volume_types_by_qos_specs ON volume_types (qos_specs_id) WHERE qos_specs_id IS NOT NULL;
 
 INSERT INTO volume_types (id, name, description, is_public, created_at)
 VALUES ('4d8f5a3e-6f0c-4b52-9a57-2f6c1b7e0d10', '__DEFAULT__', 'Default Volume Type', TRUE, 0);
@@ -172,7 +172,7 @@ CREATE INDEX volumes_by_name ON volumes (COALESCE(name, ''), created_at, id);
 CREATE INDEX volumes_by_project_and_name ON volumes (project_id, COALESCE(name, ''), created_at, id);
 CREATE INDEX volumes_by_type ON volumes (volume_type_id);
 CREATE INDEX volumes_by_host ON volumes (host);
-CREATE INDEX volumes_by_group ON volumes (group_id);
+CREATE INDEX volumes_by_group ON volumes (group_id) WHERE group_id IS NOT NULL;
 CREATE INDEX volumes_by_name_id ON volumes (name_id) WHERE name_id IS NOT NULL;
 CREATE INDEX volumes_copied_from_volume ON volumes (source_volume_id) WHERE status = 'creating';
 CREATE INDEX volumes_copied_from_snapshot ON volumes (snapshot_id) WHERE status = 'creating';
@@ -204,7 +204,7 @@ CREATE TABLE attachments (
 );
 CREATE INDEX attachments_by_project ON attachments (project_id, created_at, id);
 CREATE INDEX attachments_by_age ON attachments (created_at, id);
-CREATE INDEX attachments_by_instance ON attachments (instance_id);
+CREATE INDEX attachments_by_instance ON attachments (instance_id) WHERE instance_id IS NOT NULL;
 CREATE INDEX attachments_by_volume ON attachments (volume_id);
 
 -- A volume that its project offers to whoever knows the key, of which only the salted hash is here.
@@ -245,7 +245,7 @@ CREATE TABLE snapshots (
 CREATE INDEX snapshots_by_project ON snapshots (project_id, created_at, id);
 CREATE INDEX snapshots_by_age ON snapshots (created_at, id);
 CREATE INDEX snapshots_by_volume ON snapshots (volume_id);
-CREATE INDEX snapshots_by_group_snapshot ON snapshots (group_snapshot_id);
+CREATE INDEX snapshots_by_group_snapshot ON snapshots (group_snapshot_id) WHERE group_snapshot_id IS NOT NULL;
 CREATE INDEX snapshots_by_status ON snapshots (status, created_at, id);
 CREATE INDEX snapshots_by_name ON snapshots (COALESCE(name, ''), created_at, id);
 CREATE INDEX snapshots_by_project_and_name ON snapshots (project_id, COALESCE(name, ''), created_at, id);
@@ -276,14 +276,16 @@ CREATE TABLE backups (
     created_at BIGINT NOT NULL,
     updated_at BIGINT
 );
-CREATE INDEX backups_by_project ON backups (project_id, created_at, id);
-CREATE INDEX backups_by_age ON backups (created_at, id);
-CREATE INDEX backups_by_volume ON backups (volume_id, project_id);
-CREATE INDEX backups_by_parent ON backups (parent_id);
-CREATE INDEX backups_by_place ON backups (service_metadata, container);
-CREATE INDEX backups_by_status ON backups (status, created_at, id);
-CREATE INDEX backups_by_name ON backups (COALESCE(name, ''), created_at, id);
-CREATE INDEX backups_by_project_and_name ON backups (project_id, COALESCE(name, ''), created_at, id);
+-- What is deleted is in no list's index: lists stay quick however much was deleted since.
+CREATE INDEX backups_by_project ON backups (project_id, created_at, id) WHERE status <> 'deleted';
+CREATE INDEX backups_by_age ON backups (created_at, id) WHERE status <> 'deleted';
+CREATE INDEX backups_by_volume ON backups (volume_id, project_id) WHERE status <> 'deleted';
+CREATE INDEX backups_by_parent ON backups (parent_id) WHERE parent_id IS NOT NULL AND status <> 'deleted';
+CREATE INDEX backups_by_place ON backups (service_metadata, container) WHERE service_metadata IS NOT NULL;
+CREATE INDEX backups_by_status ON backups (status, created_at, id) WHERE status <> 'deleted';
+CREATE INDEX backups_by_name ON backups (COALESCE(name, ''), created_at, id) WHERE status <> 'deleted';
+CREATE INDEX backups_by_project_and_name ON backups (project_id, COALESCE(name, ''), created_at, id)
+    WHERE status <> 'deleted';
 
 -- Key and value pairs of volumes, snapshots and backups, and the specs of group types.
 CREATE TABLE resource_metadata (
@@ -292,6 +294,7 @@ CREATE TABLE resource_metadata (
     value TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (resource_id, key)
 );
+CREATE INDEX resource_metadata_by_pair ON resource_metadata (key, value);
 
 -- What volumes and snapshots keep of the image that they were made of.
 CREATE TABLE image_metadata (
@@ -300,6 +303,7 @@ CREATE TABLE image_metadata (
     value TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (resource_id, key)
 );
+CREATE INDEX image_metadata_by_pair ON image_metadata (key, value);
 
 INSERT INTO resource_metadata (resource_id, key, value)
 VALUES ('7a1f0c52-93d4-4e0b-8a46-c5b8e2f19d37', 'consistent_group_snapshot_enabled', '<is> True');

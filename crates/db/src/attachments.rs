@@ -9,7 +9,7 @@ use domain::{Error, Kind, Result, VolumeId};
 
 use crate::conn::{Conn, sql};
 use crate::row::Row;
-use crate::table::{Table, placeholders};
+use crate::table::{Table, members, placeholders};
 use crate::{ListQuery, Scope, list};
 
 /// Columns that a list may be filtered and sorted by.
@@ -26,7 +26,7 @@ pub const COLUMNS: &[&str] = &[
     "updated_at",
 ];
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "attachments",
     noun: "Volume attachment",
     columns: COLUMNS,
@@ -95,12 +95,10 @@ pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Attachment>>
 pub async fn of_volumes(conn: &mut Conn, volumes: &[VolumeId]) -> Result<Vec<Attachment>> {
     let mut found = Vec::new();
     for volumes in volumes.chunks(CHUNK) {
-        let text = format!(
-            "SELECT {} FROM attachments WHERE volume_id IN ({}) ORDER BY volume_id, id",
-            TABLE.select,
-            placeholders(1, volumes.len())
-        );
-        for row in sql(text).bind_all(volumes.iter().copied()).fetch_all(conn).await? {
+        let (list, volumes) = members(1, volumes);
+        let text =
+            format!("SELECT {} FROM attachments WHERE volume_id IN ({list}) ORDER BY volume_id, id", TABLE.select);
+        for row in sql(text).bind_all(volumes).fetch_all(conn).await? {
             found.push(from_row(&row)?);
         }
     }

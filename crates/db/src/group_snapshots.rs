@@ -23,7 +23,7 @@ pub const COLUMNS: &[&str] = &[
     "updated_at",
 ];
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "group_snapshots",
     noun: "GroupSnapshot",
     columns: COLUMNS,

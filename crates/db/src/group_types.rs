@@ -13,7 +13,7 @@ use crate::{ListQuery, Scope, list};
 /// Columns that a list may be filtered and sorted by.
 pub const COLUMNS: &[&str] = &["id", "name", "description", "is_public", "created_at", "updated_at"];
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "group_types",
     noun: "Group type",
     columns: COLUMNS,

@@ -8,7 +8,7 @@ use domain::{Result, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
 use crate::row::{Row, readable};
-use crate::table::{Table, placeholders};
+use crate::table::{Table, members, placeholders};
 use crate::{ListQuery, Scope, list};
 
 /// Columns that a list may be filtered and sorted by.
@@ -30,7 +30,7 @@ pub const COLUMNS: &[&str] = &[
 /// Groups per statement: both databases bound the number of parameters.
 const CHUNK: usize = 1000;
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "volume_groups",
     noun: "Group",
     columns: COLUMNS,
@@ -90,11 +90,11 @@ pub async fn list(conn: &mut Conn, query: &ListQuery) -> Result<Vec<Group>> {
 async fn types_of(conn: &mut Conn, groups: &[GroupId]) -> Result<BTreeMap<String, Vec<String>>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for groups in groups.chunks(CHUNK) {
+        let (list, groups) = members(1, groups);
         let text = format!(
-            "SELECT group_id, volume_type_id FROM group_volume_types WHERE group_id IN ({}) ORDER BY volume_type_id",
-            placeholders(1, groups.len())
+            "SELECT group_id, volume_type_id FROM group_volume_types WHERE group_id IN ({list}) ORDER BY volume_type_id"
         );
-        for row in sql(text).bind_all(groups.iter().copied()).fetch_all(conn).await? {
+        for row in sql(text).bind_all(groups).fetch_all(conn).await? {
             found.entry(row.text("group_id")?).or_default().push(row.text("volume_type_id")?);
         }
     }
@@ -105,11 +105,9 @@ async fn types_of(conn: &mut Conn, groups: &[GroupId]) -> Result<BTreeMap<String
 pub async fn volumes_of(conn: &mut Conn, groups: &[GroupId]) -> Result<BTreeMap<GroupId, Vec<VolumeId>>> {
     let mut found: BTreeMap<GroupId, Vec<VolumeId>> = BTreeMap::new();
     for groups in groups.chunks(CHUNK) {
-        let text = format!(
-            "SELECT id, group_id FROM volumes WHERE group_id IN ({}) ORDER BY created_at, id",
-            placeholders(1, groups.len())
-        );
-        for row in sql(text).bind_all(groups.iter().copied()).fetch_all(conn).await? {
+        let (list, groups) = members(1, groups);
+        let text = format!("SELECT id, group_id FROM volumes WHERE group_id IN ({list}) ORDER BY created_at, id");
+        for row in sql(text).bind_all(groups).fetch_all(conn).await? {
             found.entry(row.id("group_id")?).or_default().push(row.id("id")?);
         }
     }

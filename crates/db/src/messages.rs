@@ -25,7 +25,7 @@ pub const COLUMNS: &[&str] = &[
     "expires_at",
 ];
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "messages",
     noun: "Message",
     columns: COLUMNS,

@@ -4,7 +4,7 @@
 use domain::{Result, Timestamp};
 
 use crate::conn::{Conn, sql};
-use crate::table::placeholders;
+use crate::table::members;
 
 /// A message on its way to the broker.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,7 +69,8 @@ pub async fn take(conn: &mut Conn, hidden_until: Timestamp, now: Timestamp, limi
 /// Not sent: other relays, and this one, may take the rows again at `hidden_until`.
 pub async fn put_back(conn: &mut Conn, ids: &[String], hidden_until: Timestamp) -> Result<()> {
     for ids in ids.chunks(CHUNK) {
-        let text = format!("UPDATE outbox SET hidden_until = $1 WHERE id IN ({})", placeholders(2, ids.len()));
+        let (list, ids) = members(2, ids);
+        let text = format!("UPDATE outbox SET hidden_until = $1 WHERE id IN ({list})");
         sql(text).bind(hidden_until).bind_all(ids).execute(conn).await?;
     }
     Ok(())
@@ -83,7 +84,8 @@ pub async fn forget(conn: &mut Conn, queue: &str, before: Timestamp) -> Result<u
 /// Sent: the row goes.
 pub async fn done(conn: &mut Conn, ids: &[String]) -> Result<()> {
     for ids in ids.chunks(CHUNK) {
-        let text = format!("DELETE FROM outbox WHERE id IN ({})", placeholders(1, ids.len()));
+        let (list, ids) = members(1, ids);
+        let text = format!("DELETE FROM outbox WHERE id IN ({list})");
         sql(text).bind_all(ids).execute(conn).await?;
     }
     Ok(())

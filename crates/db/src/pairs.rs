@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Result;
 
 use crate::conn::{Conn, sql};
-use crate::table::placeholders;
+use crate::table::members;
 
 /// By key, so that statements of two transactions lock in the same order.
 pub type Pairs = BTreeMap<String, String>;
@@ -31,7 +31,8 @@ impl PairTable {
     pub(crate) async fn get_many(&self, conn: &mut Conn, owners: &[String]) -> Result<BTreeMap<String, Pairs>> {
         let mut found: BTreeMap<String, Pairs> = BTreeMap::new();
         for owners in owners.chunks(CHUNK) {
-            let (owner, list) = (self.owner, placeholders(1, owners.len()));
+            let owner = self.owner;
+            let (list, owners) = members(1, owners);
             let text = format!("SELECT {owner}, key, value FROM {} WHERE {owner} IN ({list})", self.name);
             for row in sql(text).bind_all(owners).fetch_all(conn).await? {
                 found.entry(row.text(owner)?).or_default().insert(row.text("key")?, row.text("value")?);

@@ -24,7 +24,7 @@ pub struct QosSpecs {
 /// Columns that a list may be filtered and sorted by.
 pub const COLUMNS: &[&str] = &["id", "name", "consumer", "created_at", "updated_at"];
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "qos_specs",
     noun: "QoS specs",
     columns: COLUMNS,

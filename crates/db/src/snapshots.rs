@@ -10,7 +10,7 @@ use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
 use crate::row::{Row, readable};
-use crate::table::{Table, placeholders};
+use crate::table::{Table, members, placeholders};
 use crate::{ListQuery, Scope, image_metadata, list, metadata};
 
 /// Columns that a list may be filtered and sorted by.
@@ -90,8 +90,9 @@ pub async fn of_volume(conn: &mut Conn, volume: VolumeId) -> Result<Vec<Snapshot
 pub async fn origins(conn: &mut Conn, ids: &[SnapshotId]) -> Result<BTreeMap<SnapshotId, VolumeId>> {
     let mut found = BTreeMap::new();
     for ids in ids.chunks(CHUNK) {
-        let text = format!("SELECT id, volume_id FROM snapshots WHERE id IN ({})", placeholders(1, ids.len()));
-        for row in sql(text).bind_all(ids.iter().copied()).fetch_all(conn).await? {
+        let (list, ids) = members(1, ids);
+        let text = format!("SELECT id, volume_id FROM snapshots WHERE id IN ({list})");
+        for row in sql(text).bind_all(ids).fetch_all(conn).await? {
             found.insert(row.id("id")?, row.id("volume_id")?);
         }
     }

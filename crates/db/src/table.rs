@@ -134,3 +134,24 @@ impl Table {
 pub(crate) fn placeholders(first: usize, count: usize) -> String {
     (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }
+
+/// What stands between the brackets of an `IN` list, and its values. The last value fills the list up to a power of two: each
+/// connection keeps its prepared statements, and one for every length that a page can have would be many, and large.
+pub(crate) fn members<T: Clone>(first: usize, values: &[T]) -> (String, impl Iterator<Item = T>) {
+    let count = values.len().next_power_of_two();
+    let last = values.last().into_iter().cycle();
+    (placeholders(first, count), values.iter().chain(last).take(count).cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_have_few_lengths() {
+        let (list, values) = members(2, &["a", "b", "c"]);
+        assert_eq!((list.as_str(), values.collect::<Vec<_>>()), ("$2, $3, $4, $5", vec!["a", "b", "c", "c"]));
+        let (list, values) = members(1, &["a"]);
+        assert_eq!((list.as_str(), values.collect::<Vec<_>>()), ("$1", vec!["a"]));
+    }
+}

@@ -13,7 +13,7 @@ use crate::{ListQuery, Scope, list};
 /// Columns that a list may be filtered and sorted by.
 pub const COLUMNS: &[&str] = &["id", "name", "volume_id", "project_id", "created_at"];
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "transfers",
     noun: "Transfer",
     columns: COLUMNS,

@@ -10,7 +10,7 @@ use domain::{Result, SnapshotId, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
 use crate::row::{Row, readable};
-use crate::table::{Table, placeholders};
+use crate::table::{Table, members, placeholders};
 use crate::{ListQuery, Scope, image_metadata, list, metadata};
 
 /// Columns that a list may be filtered and sorted by.
@@ -363,12 +363,12 @@ pub async fn copied_from_snapshot(conn: &mut Conn, source: SnapshotId, until: Ti
 pub async fn named(conn: &mut Conn, names: &[VolumeId]) -> Result<BTreeMap<VolumeId, VolumeId>> {
     let mut found = BTreeMap::new();
     for names in names.chunks(CHUNK) {
-        let list = placeholders(1, names.len());
+        let (list, names) = members(1, names);
         let text = format!(
             "SELECT id AS name, id FROM volumes WHERE id IN ({list})
              UNION ALL SELECT name_id AS name, id FROM volumes WHERE name_id IN ({list})"
         );
-        for row in sql(text).bind_all(names.iter().copied()).fetch_all(conn).await? {
+        for row in sql(text).bind_all(names).fetch_all(conn).await? {
             found.insert(row.id("name")?, row.id("id")?);
         }
     }

@@ -11,7 +11,7 @@ use domain::{Error, Kind, Result, Timestamp};
 
 use crate::conn::{Conn, sql};
 use crate::row::Row;
-use crate::table::{Table, placeholders};
+use crate::table::{Table, members, placeholders};
 use crate::{ListQuery, Scope, list, quotas};
 
 /// A class of volumes. What it asks of them is in its extra specs.
@@ -36,7 +36,7 @@ pub const COLUMNS: &[&str] = &["id", "name", "description", "is_public", "qos_sp
 /// Types per statement: both databases bound the number of parameters.
 const CHUNK: usize = 1000;
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     name: "volume_types",
     noun: "Volume type",
     columns: COLUMNS,
@@ -116,11 +116,11 @@ pub struct Summary {
 pub async fn summaries(conn: &mut Conn, ids: &[String]) -> Result<BTreeMap<String, Summary>> {
     let mut found = BTreeMap::new();
     for ids in ids.chunks(CHUNK) {
+        let (list, ids) = members(1, ids);
         let text = format!(
             "SELECT id, name, EXISTS (SELECT 1 FROM volume_type_encryptions e WHERE e.volume_type_id = volume_types.id)
                 AS is_encrypted
-             FROM volume_types WHERE id IN ({})",
-            placeholders(1, ids.len())
+             FROM volume_types WHERE id IN ({list})"
         );
         for row in sql(text).bind_all(ids).fetch_all(conn).await? {
             let summary = Summary { name: row.text("name")?, is_encrypted: row.bool("is_encrypted")? };
