@@ -32,7 +32,7 @@ const DATABASE: &str = "bench";
 pub(crate) async fn run(steps: &mut Steps, options: &Options) -> anyhow::Result<()> {
     let volumes = (options.rows / 10).max(1);
     let amounts = Amounts { backups: options.rows, volumes, projects: (options.rows / 1000).max(1) };
-    steps.run("build", options.build.make(&["api"])).await?;
+    steps.run("build", options.build.make()).await?;
     let kinds = [Kind::Postgres, Kind::Sqlite];
     for kind in kinds.into_iter().filter(|kind| options.database.is_none_or(|only| only == *kind)) {
         measure(steps, options, amounts, kind).await?;
@@ -104,7 +104,7 @@ fn report(api: &Group, port: u16, options: &Options, amounts: Amounts, kind: Kin
 fn cases(amounts: Amounts, lasts: Duration) -> Vec<Case<'static>> {
     let at = |connections, per_second| Pace { connections, per_second, lasts };
     let page = format!("/v3/backups/detail?all_tenants=1&limit={PAGE}");
-    let last = format!("{page}&marker={}", fill::id(PAGE.min(amounts.backups - 1)));
+    let last = format!("{page}&marker={}", fill::backup(PAGE.min(amounts.backups - 1)));
     let row = move |number: u64| number.wrapping_mul(7_919) % amounts.backups;
     let volume = move |number: u64| number.wrapping_mul(7_919) % amounts.volumes;
     let get = |name, pace, make: Box<dyn Fn(u64) -> String + Sync>| Case {
@@ -119,16 +119,19 @@ fn cases(amounts: Amounts, lasts: Duration) -> Vec<Case<'static>> {
     };
     let first = page.clone();
     vec![
-        get("show, 500 requests/s", at(16, 500), Box::new(move |n| format!("/v3/backups/{}", fill::id(row(n))))),
-        get("show, as fast as it goes", at(8, 0), Box::new(move |n| format!("/v3/backups/{}", fill::id(row(n))))),
+        get("show, 500 requests/s", at(16, 500), Box::new(move |n| format!("/v3/backups/{}", fill::backup(row(n))))),
+        get("show, as fast as it goes", at(8, 0), Box::new(move |n| format!("/v3/backups/{}", fill::backup(row(n))))),
         get("first page of 1,000 with all details", at(1, 0), Box::new(move |_| first.clone())),
         get("last page of 1,000 with all details", at(1, 0), Box::new(move |_| last.clone())),
         get("1,000 of one in a hundred, by status", at(1, 0), Box::new(move |_| format!("{page}&status=error"))),
         get("backups of one volume", at(4, 0), {
-            Box::new(move |n| format!("/v3/backups/detail?all_tenants=1&volume_id={}", fill::id(volume(n))))
+            Box::new(move |n| format!("/v3/backups/detail?all_tenants=1&volume_id={}", fill::volume(volume(n))))
         }),
         get("look-up by name", at(4, 0), {
             Box::new(move |n| format!("/v3/backups/detail?all_tenants=1&name=backup-{}", row(n)))
+        }),
+        get("first page of 1,000 volumes with all details", at(1, 0), {
+            Box::new(|_| format!("/v3/volumes/detail?all_tenants=1&limit={PAGE}"))
         }),
         Case { name: "create a volume", pace: at(4, 0), make: Box::new(create) },
     ]

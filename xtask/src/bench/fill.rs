@@ -18,34 +18,53 @@ pub(super) struct Amounts {
 /// Microseconds of the first row.
 const BEGIN: u64 = 1_700_000_000_000_000;
 
-/// The id of row `number`: spread over the index, as random ones are.
-pub(super) fn id(number: u64) -> String {
-    format!("{:08x}-0000-4000-8000-{number:012x}", number.wrapping_mul(2_654_435_761) & 0xffff_ffff)
+/// The middle of all ids of a table.
+const BACKUP: &str = "-0000-4000-8000-";
+const VOLUME: &str = "-0000-4000-9000-";
+
+/// The id of backup `number`: spread over the index, as random ones are.
+pub(super) fn backup(number: u64) -> String {
+    id(number, BACKUP)
 }
 
-/// Both databases as far as they are alike: they write rows of numbers and hexadecimals each in its own way.
+pub(super) fn volume(number: u64) -> String {
+    id(number, VOLUME)
+}
+
+fn id(number: u64, middle: &str) -> String {
+    format!("{:08x}{middle}{number:012x}", number.wrapping_mul(2_654_435_761) & 0xffff_ffff)
+}
+
+/// Both databases as far as they are alike: they write rows of numbers and hexadecimals each in its own way. Every volume has
+/// metadata and a chain of backups, all of them but the first incremental; every tenth backup has metadata.
 fn script(amounts: Amounts, rows: impl Fn(u64) -> String, hex: impl Fn(&str, u32) -> String) -> String {
     let Amounts { backups, volumes, projects } = amounts;
-    let id = |number: &str| {
+    let id = |number: &str, middle: &str| {
         let spread = format!("(({number}) * 2654435761 & 4294967295)");
-        format!("{} || '-0000-4000-8000-' || {}", hex(&spread, 8), hex(number, 12))
+        format!("{} || '{middle}' || {}", hex(&spread, 8), hex(number, 12))
     };
     let project = hex("n % PROJECTS", 32).replace("PROJECTS", &projects.to_string());
     let default_type = "(SELECT id FROM volume_types WHERE name = '__DEFAULT__')";
     format!(
-        "INSERT INTO volumes (id, project_id, user_id, name, size_gb, status, attach_status, availability_zone, volume_type_id,
+        "INSERT INTO resource_metadata (resource_id, key, value)
+         SELECT {volume}, 'number', CAST(n AS TEXT) FROM {volume_rows};
+         INSERT INTO resource_metadata (resource_id, key, value)
+         SELECT {backup}, 'policy', 'nightly' FROM {backup_rows} WHERE n % 10 = 9;
+         INSERT INTO volumes (id, project_id, user_id, name, size_gb, status, attach_status, availability_zone, volume_type_id,
             pool, host, bootable, multiattach, created_at)
          SELECT {volume}, {project}, 'user', 'volume-' || n, 1 + n % 100, 'available', 'detached', 'nova', {default_type},
             'pool', 'host@pool#pool', FALSE, FALSE, {BEGIN} + n * 1000000 FROM {volume_rows};
-         INSERT INTO backups (id, project_id, user_id, volume_id, name, status, size_gb, object_count, container, service,
-            service_metadata, availability_zone, host, data_timestamp, created_at)
-         SELECT {backup}, {project}, 'user', {of_volume}, 'backup-' || n,
+         INSERT INTO backups (id, project_id, user_id, volume_id, parent_id, name, status, size_gb, object_count, container,
+            service, service_metadata, availability_zone, host, data_timestamp, created_at)
+         SELECT {backup}, {project}, 'user', {of_volume},
+            CASE WHEN n >= {volumes} THEN {parent} END, 'backup-' || n,
             CASE WHEN n % 100 = 7 THEN 'error' ELSE 'available' END, 1 + n % 100, 22, 'backups', 'driver', 'prefix-' || n,
             'nova', 'host', {BEGIN} + n * 1000000, {BEGIN} + n * 1000000 FROM {backup_rows};
          ANALYZE;",
-        volume = id("n"),
-        backup = id("n"),
-        of_volume = id(&format!("n % {}", volumes.max(1))),
+        volume = id("n", VOLUME),
+        backup = id("n", BACKUP),
+        parent = id(&format!("n - {volumes}"), BACKUP),
+        of_volume = id(&format!("n % {volumes}"), VOLUME),
         volume_rows = rows(volumes),
         backup_rows = rows(backups),
     )

@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(steps: &mut Steps, options: &Options) -> anyhow::Result<()> {
-    steps.run("build", options.build.make(&["api", "scheduler", "backup-worker", "emberkeep"])).await?;
+    steps.run("build", options.build.make()).await?;
     let folder = tempfile::Builder::new().prefix("emberkeep-bench-").tempdir()?;
     let servers = steps.run("start RabbitMQ and PostgreSQL", Servers::start_message_and_data(DATABASE)).await?;
     println!("\n| services | act | p50 ms | p99 ms | most ms |\n|---|---|---|---|---|");

@@ -48,13 +48,11 @@ impl Build {
         if self.debug { "debug" } else { "release" }
     }
 
-    async fn make(self, packages: &[&str]) -> anyhow::Result<()> {
+    /// The services and the one process, as users build them.
+    async fn make(self) -> anyhow::Result<()> {
         let mut arguments = vec!["build"];
         if !self.debug {
             arguments.push("--release");
-        }
-        for package in packages {
-            arguments.extend(["-p", package]);
         }
         step::command(step::cargo(&arguments)).await.context("build what is measured")
     }
