@@ -79,7 +79,7 @@ pub(super) async fn postgres(port: u16, database: &str, amounts: Amounts) -> any
     step::command(psql).await
 }
 
-/// Python brings a SQLite along; there may be no other.
+/// Python brings a SQLite along; there may be no other. Without a journal every page is written once.
 pub(super) async fn sqlite(file: &Path, amounts: Amounts) -> anyhow::Result<()> {
     let rows = |count: u64| {
         format!(
@@ -90,8 +90,9 @@ pub(super) async fn sqlite(file: &Path, amounts: Amounts) -> anyhow::Result<()> 
     let hex = |number: &str, digits: u32| format!("printf('%0{digits}x', {number})");
     const PROGRAM: &str = "import sqlite3, sys\n\
         database = sqlite3.connect(sys.argv[1])\n\
-        database.executescript('PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; BEGIN;' + sys.argv[2] + 'COMMIT;')\n\
-        database.execute('PRAGMA wal_checkpoint(TRUNCATE)')\n";
+        database.execute('PRAGMA wal_checkpoint(TRUNCATE)')\n\
+        database.executescript('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; BEGIN;'\n\
+            + sys.argv[2] + 'COMMIT; PRAGMA journal_mode = WAL;')\n";
     let mut python = Command::new("python3");
     python.arg("-c").arg(PROGRAM).arg(file).arg(script(amounts, rows, hex));
     step::command(python).await
