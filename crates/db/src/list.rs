@@ -224,7 +224,7 @@ impl Conditions {
     fn of(table: &Table, query: &ListQuery) -> Result<Self> {
         let mut conditions = Self::visible(table, &query.scope);
         for filter in &query.filters {
-            conditions.filter(table, filter)?;
+            conditions.filter(table, &query.scope, filter)?;
         }
         Ok(conditions)
     }
@@ -239,7 +239,7 @@ impl Conditions {
         self.text.push_str(condition);
     }
 
-    fn filter(&mut self, table: &Table, filter: &Filter) -> Result<()> {
+    fn filter(&mut self, table: &Table, scope: &Scope, filter: &Filter) -> Result<()> {
         match filter {
             Filter::Equals(name, text) => {
                 let column = Column::of(table, name)?;
@@ -263,8 +263,8 @@ impl Conditions {
             Filter::Before(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, "<", *time),
             Filter::After(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, ">", *time),
             Filter::Differs(name, time) => self.compare(Column::of(table, name)?.must_be(Kind::Integer)?, "<>", *time),
-            Filter::Metadata(key, value) => self.has_pair(table, "resource_metadata", key, value),
-            Filter::ImageMetadata(key, value) => self.has_pair(table, "image_metadata", key, value),
+            Filter::Metadata(key, value) => self.has_pair(table, scope, "resource_metadata", [key, value]),
+            Filter::ImageMetadata(key, value) => self.has_pair(table, scope, "image_metadata", [key, value]),
             Filter::UsableBy(project_id) => {
                 let param = self.param(project_id);
                 self.and(&types::usable_by(table.name, &param));
@@ -282,12 +282,17 @@ impl Conditions {
         Ok(())
     }
 
-    fn has_pair(&mut self, table: &Table, pairs: &'static str, key: &str, value: &str) {
-        let (key, value) = (self.param(key), self.param(value));
-        self.and(&format!(
-            "EXISTS (SELECT 1 FROM {pairs} m WHERE m.resource_id = {}.id AND m.key = {key} AND m.value = {value})",
-            table.name
-        ));
+    /// A project's rows are asked for the pair, one by one; among everybody's it is the pair that leads to the rows.
+    fn has_pair(&mut self, table: &Table, scope: &Scope, pairs: &'static str, pair: [&String; 2]) {
+        let [key, value] = pair.map(|text| self.param(text));
+        let matches = format!("m.key = {key} AND m.value = {value}");
+        let name = table.name;
+        self.and(&match scope {
+            Scope::Project(_) => {
+                format!("EXISTS (SELECT 1 FROM {pairs} m WHERE m.resource_id = {name}.id AND {matches})")
+            }
+            Scope::All => format!("{name}.id IN (SELECT m.resource_id FROM {pairs} m WHERE {matches})"),
+        });
     }
 
     fn has_extra_spec(&mut self, table: &Table, condition: &str) {
