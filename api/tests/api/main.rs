@@ -7,6 +7,7 @@ mod discovery;
 mod fuzz;
 mod group_types;
 mod groups;
+mod import_fuzz;
 mod isolation;
 mod keystone;
 mod managing;
