@@ -9,7 +9,7 @@ use crate::pairs::PairTable;
 
 pub use crate::pairs::Pairs;
 
-const TABLE: PairTable = PairTable { name: "resource_metadata", owner: "resource_id" };
+pub(crate) const TABLE: PairTable = PairTable { name: "resource_metadata", owner: "resource_id" };
 
 /// The pairs of one resource; none for a resource that has none or does not exist.
 pub async fn get(conn: &mut Conn, resource_id: &str) -> Result<Pairs> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::Result;
 
-use crate::conn::{Conn, sql};
+use crate::conn::{Conn, Query, sql};
 use crate::table::members;
 
 /// By key, so that statements of two transactions lock in the same order.
@@ -31,14 +31,16 @@ impl PairTable {
     pub(crate) async fn get_many(&self, conn: &mut Conn, owners: &[String]) -> Result<BTreeMap<String, Pairs>> {
         let mut found: BTreeMap<String, Pairs> = BTreeMap::new();
         for owners in owners.chunks(CHUNK) {
-            let owner = self.owner;
-            let (list, owners) = members(1, owners);
-            let text = format!("SELECT {owner}, key, value FROM {} WHERE {owner} IN ({list})", self.name);
-            for row in sql(text).bind_all(owners).fetch_all(conn).await? {
-                found.entry(row.text(owner)?).or_default().insert(row.text("key")?, row.text("value")?);
+            for row in self.select_many(owners).fetch_all(conn).await? {
+                found.entry(row.text(self.owner)?).or_default().insert(row.text("key")?, row.text("value")?);
             }
         }
         Ok(found)
+    }
+
+    pub(crate) fn select_many(&self, owners: &[String]) -> Query {
+        let (owner, (list, owners)) = (self.owner, members(1, owners));
+        sql(format!("SELECT {owner}, key, value FROM {} WHERE {owner} IN ({list})", self.name)).bind_all(owners)
     }
 
     /// The set becomes exactly `pairs`.

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::{
-    Config, Database, attachments, backups, group_snapshots, group_types, groups, messages, qos_specs, snapshots,
-    transfers, types, volumes,
+    Config, Database, attachments, backups, group_snapshots, group_types, groups, messages, metadata, qos_specs,
+    snapshots, transfers, types, volumes,
 };
 
 /// A list and what is asked of it so often that no table may be read for it, whoever asks.
@@ -299,6 +299,10 @@ mod real {
 
     async fn plan(conn: &mut Conn, table: &Table, query: &ListQuery) -> String {
         let statement = statement(conn, table, query).await.expect("a statement");
+        explain(conn, statement).await
+    }
+
+    async fn explain(conn: &mut Conn, statement: Query) -> String {
         let rows = statement.behind("EXPLAIN").fetch_all(conn).await.expect("a plan");
         rows.iter().map(|row| row.text("QUERY PLAN").expect("a line")).collect::<Vec<_>>().join("\n")
     }
@@ -329,6 +333,9 @@ mod real {
         fill(&database).await;
         let mut conn = database.read().await.expect("a connection");
         no_list_reads_a_table(&mut conn).await;
+        let page: Vec<String> = (0..100).map(|number| format!("v{number}")).collect();
+        let of_page = explain(&mut conn, metadata::TABLE.select_many(&page)).await;
+        assert!(!of_page.contains("Seq Scan"), "the metadata of a page\n{of_page}");
         for (table, marked) in behind_a_marker() {
             let plan = plan(&mut conn, table, &marked).await;
             let begins_there = plan.lines().any(|line| line.contains("Index Cond") && line.contains("<="));
