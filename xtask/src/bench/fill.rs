@@ -76,6 +76,8 @@ pub(super) async fn postgres(port: u16, database: &str, amounts: Amounts) -> any
     let mut psql = Command::new(postgres_programs()?.join("psql"));
     psql.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1", "--username=postgres", "--port"]);
     psql.arg(port.to_string()).arg("--dbname").arg(database).arg("--command").arg(script(amounts, rows, hex));
+    // What its own vacuum would do meanwhile.
+    psql.args(["--command", "VACUUM ANALYZE", "--command", "CHECKPOINT"]);
     step::command(psql).await
 }
 

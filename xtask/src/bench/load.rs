@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 /// An administrator's token of Cinder's `noauth`.
 pub(super) const TOKEN: &str = "admin:admin";
 const ANSWER: Duration = Duration::from_secs(60);
+/// What is not counted at first: connections are opened, statements prepared, pages of the database read from the disk.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// One connection that serves request after request.
 struct Connection {
@@ -104,12 +106,14 @@ pub(super) fn run(port: u16, pace: Pace, make: impl Fn(u64) -> Request + Sync) -
                 0 => Instant::now(),
                 rate => started + Duration::from_secs_f64(number as f64 / f64::from(rate)),
             };
-            if due.duration_since(started) >= pace.lasts {
+            if due.duration_since(started) >= WARM_UP + pace.lasts {
                 return Ok(times);
             }
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             connection.ask(&make(number))?;
-            times.push(due.elapsed());
+            if due.duration_since(started) >= WARM_UP {
+                times.push(due.elapsed());
+            }
             number += connections;
         }
     };
@@ -122,7 +126,7 @@ pub(super) fn run(port: u16, pace: Pace, make: impl Fn(u64) -> Request + Sync) -
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("the load generator failed"))).collect()
     });
-    let took = started.elapsed();
+    let took = started.elapsed().saturating_sub(WARM_UP);
     let mut times: Vec<Duration> = results.into_iter().collect::<anyhow::Result<Vec<_>>>()?.concat();
     times.sort();
     let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied();
