@@ -152,6 +152,46 @@ class Walk(unittest.TestCase):
         self.assertEqual(different, {}, f"expected {expected} in {json.dumps(found, indent=1)}")
 
 
+class Cinder(Walk):
+    """A walk with the `cinder` client."""
+
+    version = "3.71"
+
+    def cinder(self, *arguments, who=DEMO):
+        done = run(who, "cinder", "--os-volume-api-version", self.version, *arguments)
+        self.assertEqual(done.returncode, 0, f"cinder {arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def refused(self, *arguments, who=DEMO):
+        done = run(who, "cinder", "--os-volume-api-version", self.version, *arguments)
+        self.assertNotEqual(done.returncode, 0, f"cinder {arguments} was to fail: {done.stdout}")
+        return done.stdout + done.stderr
+
+
+class Openstack(Walk):
+    """A walk with the `openstack` client."""
+
+    # Unset: the client's own choice.
+    version = None
+
+    def command(self, *arguments):
+        options = ["--os-volume-api-version", self.version] if self.version else []
+        return ["openstack", *options, *arguments]
+
+    def openstack(self, *arguments, who=DEMO):
+        done = run(who, *self.command(*arguments))
+        self.assertEqual(done.returncode, 0, f"openstack {arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def read(self, *arguments, who=DEMO):
+        return json.loads(self.openstack(*arguments, "--format", "json", who=who))
+
+    def refused(self, *arguments, who=DEMO):
+        done = run(who, *self.command(*arguments))
+        self.assertNotEqual(done.returncode, 0, f"openstack {arguments} was to fail: {done.stdout}")
+        return done.stdout + done.stderr
+
+
 def volume_file(volume_id):
     """The file with a volume's bytes."""
     files = [pool / f"volume-{volume_id}" for pool in POOLS if (pool / f"volume-{volume_id}").exists()]

@@ -18,18 +18,7 @@ SHOWN = {
 class Commands:
     """The walk; the classes below say as which microversion."""
 
-    version = None
     shown = SHOWN
-
-    def cinder(self, *arguments, who=DEMO):
-        done = ground.run(who, "cinder", "--os-volume-api-version", self.version, *arguments)
-        self.assertEqual(done.returncode, 0, f"cinder {arguments}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def refused(self, *arguments, who=DEMO):
-        done = ground.run(who, "cinder", "--os-volume-api-version", self.version, *arguments)
-        self.assertNotEqual(done.returncode, 0, f"cinder {arguments} was to fail: {done.stdout}")
-        return done.stdout + done.stderr
 
     def test_backup_from_birth_to_death(self):
         volume, name = self.volume(), self.name("backup")
@@ -124,7 +113,8 @@ class Commands:
         members, self.token = self.token, self.admin
         try:
             self.wait("backup", other, "available")
-            self.holds(properties(self.cinder("backup-show", other, who=ADMIN)), status="available", size="1", name=backup["name"])
+            shown = properties(self.cinder("backup-show", other, who=ADMIN))
+            self.holds(shown, status="available", size="1", name=backup["name"])
             self.remove("backup", other)
         finally:
             self.token = members
@@ -141,7 +131,7 @@ class Commands:
         self.assertEqual(rows(self.cinder("availability-zone-list")), [{"Name": "nova", "Status": "available"}])
 
 
-class Cinder300(Commands, ground.Walk):
+class Cinder300(Commands, ground.Cinder):
     version = "3.0"
 
 
@@ -165,11 +155,11 @@ class Updates(Commands):
         self.assertIn("Backup in total: 2", text)
 
 
-class Cinder345(Updates, ground.Walk):
+class Cinder345(Updates, ground.Cinder):
     version = "3.45"
 
 
-class Cinder371(Updates, ground.Walk):
+class Cinder371(Updates, ground.Cinder):
     version = "3.71"
 
     def test_volume_of_a_backup(self):

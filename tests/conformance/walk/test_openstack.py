@@ -3,23 +3,10 @@
 import json
 
 import ground
-from ground import ADMIN, DEMO
+from ground import ADMIN
 
 
-class Openstack(ground.Walk):
-    def openstack(self, *arguments, who=DEMO):
-        done = ground.run(who, "openstack", *arguments)
-        self.assertEqual(done.returncode, 0, f"openstack {arguments}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def read(self, *arguments, who=DEMO):
-        return json.loads(self.openstack(*arguments, "--format", "json", who=who))
-
-    def refused(self, *arguments, who=DEMO):
-        done = ground.run(who, "openstack", *arguments)
-        self.assertNotEqual(done.returncode, 0, f"openstack {arguments} was to fail: {done.stdout}")
-        return done.stdout + done.stderr
-
+class Openstack(ground.Openstack):
     def test_backup_from_birth_to_death(self):
         volume, name = self.volume(), self.name("backup")
         options = ["--name", name, "--description", "first", "--property", "kept=yes"]
