@@ -7,6 +7,7 @@ mod budget;
 mod delete;
 mod hash;
 mod listing;
+mod md5_sums;
 mod port;
 mod progress;
 mod restore;

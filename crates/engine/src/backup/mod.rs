@@ -34,6 +34,7 @@ use spool::{HashSpool, Spooled};
 use crate::budget::{Budget, Buffers};
 use crate::hash::{BlockHasher, md5_of};
 use crate::listing::check_prefix;
+use crate::md5_sums::Summer;
 use crate::port::{BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, Settings};
 use crate::progress::Progress;
 use crate::work::{Work, compute, cores};
@@ -143,6 +144,7 @@ impl<'a> Stages<'a> {
             container: identity.container.clone(),
             encoders: Semaphore::new(self.memory.encoders),
             transfers: Semaphore::new(self.transfers()),
+            sums: Summer::start(),
             buffers: Arc::clone(&self.buffers),
             progress,
             stored_bytes: AtomicU64::new(0),

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use domain::Result;
 use format::{Compression, ManifestObject};
 use storage::Body;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::compare::{Content, Outcome, Upload};
+use super::read::Data;
 use crate::budget::{Buffers, Lease};
-use crate::hash::{Encoded, encode, encode_zero_chunk, encode_zeros};
+use crate::hash::{Encoded, encode_zero_chunk, encode_zeros};
+use crate::md5_sums::Summer;
 use crate::port::{Context, Stored};
 use crate::progress::Progress;
 use crate::work::compute;
@@ -24,6 +25,7 @@ pub(crate) struct Sender {
     /// Compressions at the same time: one per core, and fewer where the memory does not allow for their output.
     pub(crate) encoders: Semaphore,
     pub(crate) transfers: Semaphore,
+    pub(crate) sums: Summer,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) progress: Progress,
     pub(crate) stored_bytes: AtomicU64,
@@ -72,30 +74,50 @@ impl Sender {
 
     async fn encode(&self, content: Content, length: usize) -> Result<Encoding> {
         let compression = self.context.settings.compression;
-        let _encoder = self.encoders.acquire().await.map_err(closed)?;
-        let (encoded, lease) = match content {
+        let encoded = match content {
+            Content::Data(data) => return self.encode_data(data).await,
             Content::ZeroChunk => {
-                let constant = compute(move || encode_zero_chunk(compression, length)).await?;
-                (Encoded::clone(&constant), None)
+                let _encoder = self.encoder().await?;
+                Encoded::clone(&*compute(move || encode_zero_chunk(compression, length)).await?)
             }
-            Content::Zeros => (compute(move || encode_zeros(compression, length)).await?, None),
-            Content::Data(data) => {
-                let buffers = Arc::clone(&self.buffers);
-                let encoded = compute(move || encode_and_release(compression, data.bytes, &buffers)).await?;
-                let mut lease = data.lease;
-                lease.shrink_to(encoded.body.len() as u64);
-                (encoded, Some(lease))
+            Content::Zeros => {
+                let _encoder = self.encoder().await?;
+                compute(move || encode_zeros(compression, length)).await?
             }
         };
-        Ok(Encoding { encoded, lease })
+        Ok(Encoding { encoded, lease: None })
     }
-}
 
-/// The chunk's buffer is free for the next chunk as soon as a smaller body stands.
-fn encode_and_release(compression: Compression, bytes: Bytes, buffers: &Buffers) -> Result<Encoded> {
-    let encoded = encode(compression, &bytes)?;
-    buffers.give_back(bytes);
-    Ok(encoded)
+    /// Leave to hold a body, or what becomes one, that no lease covers.
+    async fn encoder(&self) -> Result<SemaphorePermit<'_>> {
+        self.encoders.acquire().await.map_err(closed)
+    }
+
+    /// The sum of the bytes is taken while they wait for the encoder and are compressed.
+    async fn encode_data(&self, data: Data) -> Result<Encoding> {
+        let Data { bytes, mut lease } = data;
+        let sum = self.sums.sum(bytes.clone());
+        let wanted = self.context.settings.compression;
+        if wanted == Compression::None {
+            let md5 = sum.await?;
+            let encoded = Encoded { compression: wanted, body: bytes, body_md5: md5, md5 };
+            return Ok(Encoding { encoded, lease: Some(lease) });
+        }
+        // Held until the memory of the chunk or that of the body is free.
+        let encoder = self.encoder().await?;
+        let plain = bytes.clone();
+        let (compression, body) = compute(move || format::encode(wanted, plain)).await?;
+        let md5 = sum.await?;
+        let body_md5 = if compression == Compression::None {
+            md5
+        } else {
+            self.buffers.give_back(bytes);
+            lease.shrink_to(body.len() as u64);
+            drop(encoder);
+            self.sums.sum(body.clone()).await?
+        };
+        Ok(Encoding { encoded: Encoded { compression, body, body_md5, md5 }, lease: Some(lease) })
+    }
 }
 
 fn closed(error: tokio::sync::AcquireError) -> domain::Error {
