@@ -72,16 +72,16 @@ class Member(Walker):
         self.openstack("volume", "backup", "set", "--no-property", "--property", "e=f", backup["id"])
         self.holds(self.token.get(f"/backups/{backup['id']}")["backup"], metadata={"e": "f"})
 
+
+class Newest(Walker):
+    version = "3.71"
+
     def test_surroundings(self):
         self.read("volume", "summary")
         self.read("volume", "message", "list")
         self.refused("volume", "message", "show", str(uuid.uuid4()))
         self.assertIn("backup", str(self.read("block", "storage", "resource", "filter", "list")))
         self.read("limits", "show", "--absolute")
-
-
-class Newest(Walker):
-    version = "3.71"
 
     def test_attachment(self):
         volume, server = self.create(), str(uuid.uuid4())
