@@ -41,9 +41,6 @@ pub(crate) async fn servers_only() -> anyhow::Result<()> {
     std::future::pending().await
 }
 
-/// Whether `cargo xtask test` runs OpenStack's suites too.
-const WITH_CONFORMANCE: bool = false;
-
 async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
     static_checks(steps).await?;
     steps.run("find cargo-nextest", ensure_nextest()).await?;
@@ -53,11 +50,9 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
     let servers = steps.run("start servers", Servers::start()).await?;
     let mut tests = nextest("full");
     tests.envs(servers.variables()).envs(environments.variables()?);
-    let mut outcome = steps.run("tests", command(tests)).await;
-    if WITH_CONFORMANCE {
-        // What the tests found is reported after the table.
-        outcome = on_servers(steps, &servers).await.and(outcome);
-    }
+    let outcome = steps.run("tests", command(tests)).await;
+    // What the tests found is reported after the table.
+    let outcome = on_servers(steps, &servers).await.and(outcome);
     let stop = async {
         drop(servers);
         Ok(())
