@@ -1,6 +1,7 @@
 //! `cargo xtask bench …`: what the services cost, measured on the real binaries.
 
 mod api;
+mod engine;
 mod fill;
 mod latency;
 mod load;
@@ -16,6 +17,8 @@ use crate::workspace;
 pub(crate) enum Bench {
     /// Fill a database, start the api on it and measure requests.
     Api(api::Options),
+    /// Back up and restore files, and let others do the same.
+    Engine(engine::Options),
     /// Start all services and measure from a request to its end.
     Latency(latency::Options),
 }
@@ -38,6 +41,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
     let mut steps = Steps::default();
     match bench {
         Bench::Api(options) => api::run(&mut steps, &options).await,
+        Bench::Engine(options) => engine::run(&mut steps, &options).await,
         Bench::Latency(options) => latency::run(&mut steps, &options).await,
     }
 }

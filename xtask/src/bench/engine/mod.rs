@@ -1,0 +1,222 @@
+//! The engine against what the hardware can do and, with `--peers`, against stock Cinder's own driver and restic: the same
+//! files and the same store, one after the other in one run.
+
+mod content;
+mod ours;
+mod peer;
+mod restic;
+mod stock;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+
+use crate::servers::{Servers, packages};
+use crate::step::{self, Steps};
+use crate::{venv, workspace};
+use content::{Content, Volume};
+use ours::Ours;
+use peer::{Cost, Peer, Place};
+
+const USER: &str = "test:tester";
+const KEY: &str = "testing";
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Stock Cinder's driver and restic too, on the same files.
+    #[arg(long)]
+    peers: bool,
+    /// Only these contents; all of them without.
+    #[arg(long, value_enum)]
+    content: Vec<Content>,
+    /// How often each measurement is made; the median is shown.
+    #[arg(long, default_value_t = 3)]
+    turns: usize,
+    /// Only over this store.
+    #[arg(long, value_enum)]
+    store: Option<Store>,
+    /// As `backup_compression_algorithm`.
+    #[arg(long, default_value = "zstd")]
+    compression: String,
+    /// Where volumes and stores lie.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Store {
+    Posix,
+    Swift,
+}
+
+pub(super) async fn run(steps: &mut Steps, options: &Options) -> anyhow::Result<()> {
+    let build = ["build", "--release", "--package", "engine", "--example", "measure"];
+    steps.run("build", step::command(step::cargo(&build))).await?;
+    let stores: Vec<Store> = options.store.map_or(vec![Store::Posix, Store::Swift], |store| vec![store]);
+    let servers = match stores.contains(&Store::Swift) {
+        true => {
+            steps.run("install servers", packages::ensure()).await?;
+            Some(steps.run("start servers", Servers::start()).await?)
+        }
+        false => None,
+    };
+    let python = match options.peers {
+        true => {
+            steps.run("install restic", restic::ensure()).await?;
+            Some(
+                steps.run("stock Cinder", venv::ensure("stock", "tests/compat/requirements.txt")).await?.join("python"),
+            )
+        }
+        false => None,
+    };
+    let base = options.folder.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = tempfile::Builder::new().prefix("emberkeep-bench-").tempdir_in(base)?;
+    let contents = if options.content.is_empty() { Content::ALL.to_vec() } else { options.content.clone() };
+    let mut rows = Vec::new();
+    for content in contents {
+        let volume = steps.run(content.name(), async { Volume::make(content, folder.path()) }).await?;
+        for store in &stores {
+            let place = place(*store, servers.as_ref(), folder.path())?;
+            let bench = Bench { options, content, volume: &volume, place: &place, folder: folder.path() };
+            bench.measure(python.as_deref(), &mut rows).await?;
+        }
+    }
+    print(&rows);
+    Ok(())
+}
+
+fn place(store: Store, servers: Option<&Servers>, folder: &Path) -> anyhow::Result<Place> {
+    match (store, servers) {
+        (Store::Posix, _) => {
+            let path = folder.join("store");
+            fs::create_dir_all(&path)?;
+            Ok(Place::Posix(path))
+        }
+        (Store::Swift, Some(servers)) => {
+            let auth_url = format!("http://127.0.0.1:{}/auth/v1.0", servers.ports().swift_tempauth);
+            Ok(Place::Swift { auth_url, user: USER, key: KEY })
+        }
+        (Store::Swift, None) => bail!("no Swift runs"),
+    }
+}
+
+/// One content over one store.
+struct Bench<'a> {
+    options: &'a Options,
+    content: Content,
+    volume: &'a Volume,
+    place: &'a Place,
+    folder: &'a Path,
+}
+
+struct Row {
+    content: &'static str,
+    store: &'static str,
+    step: &'static str,
+    peer: String,
+    /// Bytes of the volume that hold data.
+    data_bytes: u64,
+    cost: Cost,
+}
+
+impl Bench<'_> {
+    async fn measure(&self, python: Option<&Path>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+        let program = workspace::target_directory()?.join("release/examples/measure");
+        let ours = Ours::new(program, self.place, self.folder, &self.options.compression);
+        if self.content.is_dense() {
+            let raw = self.median(async || ours.put(self.volume).await).await?;
+            self.note(rows, "raw PUT", "limit", raw);
+        }
+        self.story(&mut Peer::Ours(ours), rows).await?;
+        if let Some(python) = python.filter(|_| self.content.is_for_peers()) {
+            for compression in ["zlib", "zstd"] {
+                self.story(&mut Peer::Stock(stock::Stock::start(python, self.place, compression)?), rows).await?;
+            }
+            self.story(&mut Peer::Restic(restic::Restic::new(self.place, self.folder)), rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Full, incrementals, restore of each; what was restored is compared.
+    async fn story(&self, peer: &mut Peer, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+        let mut fulls = Vec::new();
+        for _ in 0..self.options.turns {
+            peer.forget().await?;
+            fulls.push(peer.back_up(self.volume).await?);
+        }
+        self.note(rows, "full", &peer.name(), Cost::median(fulls));
+        let mut restores = Vec::new();
+        for _ in 0..self.options.turns {
+            restores.push(self.restore(peer).await?);
+        }
+        self.note(rows, "restore", &peer.name(), Cost::median(restores));
+        for (step, lone) in [("1 % in lone blocks", true), ("1 % in 20 clusters", false)] {
+            self.volume.change(lone)?;
+            let cost = peer.back_up(self.volume).await?;
+            self.note(rows, step, &peer.name(), cost);
+        }
+        let cost = self.restore(peer).await?;
+        self.note(rows, "restore of full and two", &peer.name(), cost);
+        peer.forget().await?;
+        self.volume.reset()
+    }
+
+    async fn restore(&self, peer: &mut Peer) -> anyhow::Result<Cost> {
+        let target = self.volume.empty_twin()?;
+        let cost = peer.restore(&target).await?;
+        if !self.volume.equals(&target)? {
+            bail!("{} restored other bytes than those of {}", peer.name(), self.content.name());
+        }
+        Ok(cost)
+    }
+
+    async fn median(&self, act: impl AsyncFn() -> anyhow::Result<Cost>) -> anyhow::Result<Cost> {
+        let mut costs = Vec::new();
+        for _ in 0..self.options.turns {
+            costs.push(act().await?);
+        }
+        Ok(Cost::median(costs))
+    }
+
+    fn note(&self, rows: &mut Vec<Row>, step: &'static str, peer: &str, cost: Cost) {
+        let (content, store) = (self.content.name(), self.place.name());
+        let line = json!({
+            "content": content, "store": store, "step": step, "peer": peer, "data_bytes": self.content.data_bytes(),
+            "wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "peak_bytes": cost.peak_bytes, "objects": cost.objects,
+            "stored_bytes": cost.stored_bytes,
+        });
+        println!("{line}");
+        rows.push(Row { content, store, step, peer: peer.to_owned(), data_bytes: self.content.data_bytes(), cost });
+    }
+}
+
+/// Ratios are to our own row of the same step: above 1, the peer takes that many times as long.
+fn print(rows: &[Row]) {
+    println!(
+        "\n| content | store | step | who | s | CPU s | GB/s of a core | peak MB | objects | MB stored | times ours |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for row in rows {
+        let own = rows.iter().find(|own| {
+            (own.content, own.store, own.step) == (row.content, row.store, row.step) && own.peer == ours::NAME
+        });
+        let ratio = own.map_or(String::new(), |own| format!("{:.1}", row.cost.wall_s / own.cost.wall_s));
+        let cost = &row.cost;
+        println!(
+            "| {} | {} | {} | {} | {:.2} | {:.2} | {:.2} | {} | {} | {:.0} | {ratio} |",
+            row.content,
+            row.store,
+            row.step,
+            row.peer,
+            cost.wall_s,
+            cost.cpu_s,
+            row.data_bytes as f64 / 1e9 / cost.cpu_s.max(0.01),
+            cost.peak_bytes / 1_000_000,
+            cost.objects,
+            cost.stored_bytes as f64 / 1e6,
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! The engine, by its example `measure`: one process per act.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use super::content::Volume;
+use super::peer::{Cost, Place};
+
+pub(super) const NAME: &str = "emberkeep";
+
+#[derive(Debug)]
+pub(super) struct Ours {
+    program: PathBuf,
+    place: Place,
+    folder: PathBuf,
+    compression: String,
+    /// Oldest first.
+    chain: Vec<Value>,
+    /// Of the latest backup, to delete it by.
+    pool: PathBuf,
+}
+
+impl Ours {
+    pub(super) fn new(program: PathBuf, place: &Place, folder: &Path, compression: &str) -> Self {
+        Self {
+            program,
+            place: place.clone(),
+            folder: folder.to_owned(),
+            compression: compression.to_owned(),
+            chain: Vec::new(),
+            pool: folder.to_owned(),
+        }
+    }
+
+    pub(super) async fn put(&self, volume: &Volume) -> anyhow::Result<Cost> {
+        Ok(self.order("put", volume, &volume.pool)?.0)
+    }
+
+    pub(super) async fn back_up(&mut self, volume: &Volume) -> anyhow::Result<Cost> {
+        let (cost, backup) = self.order("back_up", volume, &volume.pool)?;
+        self.chain.push(backup);
+        self.pool.clone_from(&volume.pool);
+        Ok(cost)
+    }
+
+    pub(super) async fn restore(&self, target: &Volume) -> anyhow::Result<Cost> {
+        Ok(self.order("restore", target, &target.pool)?.0)
+    }
+
+    pub(super) async fn forget(&mut self) -> anyhow::Result<()> {
+        if !self.chain.is_empty() {
+            self.run(&self.order_text("delete", "", &self.pool))?;
+        }
+        self.chain.clear();
+        Ok(())
+    }
+
+    fn order(&self, act: &str, volume: &Volume, pool: &Path) -> anyhow::Result<(Cost, Value)> {
+        let answer = self.run(&self.order_text(act, volume.id(), pool))?;
+        let number = |name: &str| answer[name].as_u64().unwrap_or_default();
+        let cost = Cost {
+            wall_s: answer["wall_s"].as_f64().context("no time")?,
+            cpu_s: answer["cpu_s"].as_f64().context("no processor time")?,
+            peak_bytes: number("peak_bytes"),
+            objects: number("objects"),
+            stored_bytes: number("stored_bytes"),
+        };
+        Ok((cost, answer["backup"].clone()))
+    }
+
+    fn order_text(&self, act: &str, volume: &str, pool: &Path) -> String {
+        let store = match &self.place {
+            Place::Posix(path) => json!({"posix": path}),
+            Place::Swift { auth_url, user, key } => json!({"swift": {"auth_url": auth_url, "user": user, "key": key}}),
+        };
+        let order = json!({
+            "act": act, "pool": pool, "volume": volume, "store": store, "container": "bench-ours",
+            "compression": self.compression, "spool_dir": self.folder.join("spool"), "chain": self.chain,
+            "target_is_new": true,
+        });
+        order.to_string()
+    }
+
+    fn run(&self, order: &str) -> anyhow::Result<Value> {
+        let output = Command::new(&self.program).arg(order).output()?;
+        ensure!(output.status.success(), "measure {order} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
