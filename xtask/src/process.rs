@@ -100,6 +100,30 @@ pub(crate) fn ends_with_us(program: &std::path::Path, stop: Signal, user: Option
     command
 }
 
+/// What a process has used so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Usage {
+    /// User and system time of all threads.
+    pub(crate) cpu_s: f64,
+    pub(crate) memory_bytes: u64,
+    /// The most memory it held at any time.
+    pub(crate) peak_bytes: u64,
+}
+
+/// What proc(5) tells of a process: times in hundredths of a second, memory in kibibytes. `None` when it has ended.
+pub(crate) fn usage(process: u32) -> Option<Usage> {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).ok();
+    let (stat, status) = (read("stat")?, read("status")?);
+    // Behind the name, which may hold anything: the 14th and the 15th field of the line.
+    let times = stat.rsplit_once(") ")?.1.split_whitespace().skip(11).take(2);
+    let cpu_s = times.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0;
+    let memory = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+    };
+    Some(Usage { cpu_s, memory_bytes: memory("VmRSS:")?, peak_bytes: memory("VmHWM:")? })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -141,5 +165,14 @@ mod tests {
         shell.arg("-c").arg("exit 7");
         let mut group = Group::start("shell", shell, Signal::TERM, GRACE).unwrap();
         assert_eq!(group.finished().await.unwrap().code(), Some(7));
+    }
+
+    #[test]
+    fn a_living_process_uses_memory_and_an_ended_one_tells_nothing() {
+        let own = usage(std::process::id()).unwrap();
+        assert!(0 < own.memory_bytes && own.memory_bytes <= own.peak_bytes, "{own:?}");
+        let mut ended = Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        assert!(usage(ended.id()).is_none());
     }
 }

@@ -60,11 +60,6 @@ pub(super) async fn ready(process: &Group, port: u16, path: &str, word: &str, fo
 
 /// What the process holds in memory and held at most, in MB.
 pub(super) fn memory(process: &Group) -> anyhow::Result<(u64, u64)> {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).context("read the api's memory")?;
-    let megabytes = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key));
-        let kilobytes: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        kilobytes.map(|kilobytes| kilobytes / 1000).with_context(|| format!("no {key} in its status"))
-    };
-    Ok((megabytes("VmRSS:")?, megabytes("VmHWM:")?))
+    let used = process::usage(process.id()).with_context(|| format!("{} has ended", process.name()))?;
+    Ok((used.memory_bytes / 1_000_000, used.peak_bytes / 1_000_000))
 }

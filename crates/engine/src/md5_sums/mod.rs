@@ -62,7 +62,7 @@ impl Summer {
         Self(Some(requests))
     }
 
-    /// The work begins at once; the buffer is free again when it is done.
+    /// Where there are lanes, the work begins at once, not when it is waited for. The buffer is free again when it is done.
     pub(crate) fn sum(&self, bytes: Bytes) -> impl Future<Output = Result<Sum>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let unsent = match &self.0 {

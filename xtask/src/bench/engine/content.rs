@@ -13,8 +13,8 @@ const GIB: u64 = 1 << 30;
 /// Bytes per SHA-256: what counts as one change.
 const BLOCK: u64 = 32_768;
 const CLUSTERS: u64 = 20;
-/// A volume's id, so that the engine finds it in a pool.
-const ID: &str = "5f1d0f0e-7a4c-4d0c-9c55-6f3a3d1b0e11";
+/// Every volume's, in a pool of its own.
+pub(super) const ID: &str = "5f1d0f0e-7a4c-4d0c-9c55-6f3a3d1b0e11";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub(super) enum Content {
@@ -106,11 +106,6 @@ impl Volume {
         let file = File::create(self.path())?;
         file.set_len(self.content.size_bytes())?;
         Ok(file)
-    }
-
-    #[expect(clippy::unused_self, reason = "every volume has the same id in a pool of its own")]
-    pub(super) const fn id(&self) -> &'static str {
-        ID
     }
 
     pub(super) fn path(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::content::Volume;
+use super::content::{ID, Volume};
 use super::peer::{Cost, Place};
 
 pub(super) const NAME: &str = "emberkeep";
@@ -19,8 +19,6 @@ pub(super) struct Ours {
     compression: String,
     /// Oldest first.
     chain: Vec<Value>,
-    /// Of the latest backup, to delete it by.
-    pool: PathBuf,
 }
 
 impl Ours {
@@ -31,35 +29,34 @@ impl Ours {
             folder: folder.to_owned(),
             compression: compression.to_owned(),
             chain: Vec::new(),
-            pool: folder.to_owned(),
         }
     }
 
     pub(super) async fn put(&self, volume: &Volume) -> anyhow::Result<Cost> {
-        Ok(self.order("put", volume, &volume.pool)?.0)
+        Ok(self.order("put", volume)?.0)
     }
 
     pub(super) async fn back_up(&mut self, volume: &Volume) -> anyhow::Result<Cost> {
-        let (cost, backup) = self.order("back_up", volume, &volume.pool)?;
+        let (cost, backup) = self.order("back_up", volume)?;
         self.chain.push(backup);
-        self.pool.clone_from(&volume.pool);
         Ok(cost)
     }
 
     pub(super) async fn restore(&self, target: &Volume) -> anyhow::Result<Cost> {
-        Ok(self.order("restore", target, &target.pool)?.0)
+        Ok(self.order("restore", target)?.0)
     }
 
     pub(super) async fn forget(&mut self) -> anyhow::Result<()> {
         if !self.chain.is_empty() {
-            self.run(&self.order_text("delete", "", &self.pool))?;
+            // No volume is looked at.
+            self.run(&self.order_text("delete", &self.folder))?;
         }
         self.chain.clear();
         Ok(())
     }
 
-    fn order(&self, act: &str, volume: &Volume, pool: &Path) -> anyhow::Result<(Cost, Value)> {
-        let answer = self.run(&self.order_text(act, volume.id(), pool))?;
+    fn order(&self, act: &str, volume: &Volume) -> anyhow::Result<(Cost, Value)> {
+        let answer = self.run(&self.order_text(act, &volume.pool))?;
         let number = |name: &str| answer[name].as_u64().unwrap_or_default();
         let cost = Cost {
             wall_s: answer["wall_s"].as_f64().context("no time")?,
@@ -71,13 +68,13 @@ impl Ours {
         Ok((cost, answer["backup"].clone()))
     }
 
-    fn order_text(&self, act: &str, volume: &str, pool: &Path) -> String {
+    fn order_text(&self, act: &str, pool: &Path) -> String {
         let store = match &self.place {
             Place::Posix(path) => json!({"posix": path}),
             Place::Swift { auth_url, user, key } => json!({"swift": {"auth_url": auth_url, "user": user, "key": key}}),
         };
         let order = json!({
-            "act": act, "pool": pool, "volume": volume, "store": store, "container": "bench-ours",
+            "act": act, "pool": pool, "volume": ID, "store": store, "container": "bench-ours",
             "compression": self.compression, "spool_dir": self.folder.join("spool"), "chain": self.chain,
             "target_is_new": true,
         });

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::content::Volume;
 use super::peer::{Cost, Place};
+use crate::process::{Usage, usage};
 use crate::servers::packages;
 use crate::step;
 
@@ -73,20 +74,22 @@ impl Restic {
     fn run(&self, arguments: &[&str]) -> anyhow::Result<Cost> {
         let since = Instant::now();
         let mut child = self.command().args(arguments).stdout(Stdio::null()).spawn()?;
-        let mut cost = Cost::default();
-        // Until it has ended, and for the last time shortly before.
+        let mut used = Usage::default();
+        // A process that has ended tells nothing any more: the last answer counts.
         let status = loop {
-            (cost.cpu_s, cost.peak_bytes) = match (cpu_s(child.id()), peak_bytes(child.id())) {
-                (_, 0) => (cost.cpu_s, cost.peak_bytes),
-                seen => seen,
-            };
+            used = usage(child.id()).unwrap_or(used);
             match child.try_wait()? {
                 Some(status) => break status,
                 None => std::thread::sleep(POLL),
             }
         };
         ensure!(status.success(), "restic {arguments:?} failed");
-        Ok(Cost { wall_s: since.elapsed().as_secs_f64(), ..cost })
+        Ok(Cost {
+            wall_s: since.elapsed().as_secs_f64(),
+            cpu_s: used.cpu_s,
+            peak_bytes: used.peak_bytes,
+            ..Cost::default()
+        })
     }
 
     fn command(&self) -> Command {
@@ -115,20 +118,4 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-/// User and system time of a process (proc(5): fields 14 and 15, in hundredths of a second).
-pub(super) fn cpu_s(process: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
-}
-
-/// The process's highest resident size so far.
-pub(super) fn peak_bytes(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kibibytes.unwrap_or_default() * 1024
 }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::content::Volume;
+use super::content::{ID, Volume};
 use super::peer::{Cost, Place};
-use super::restic;
+use crate::process::usage;
 use crate::workspace;
 
 const PROGRAM: &str = "tests/compat/stock_driver.py";
@@ -58,10 +58,10 @@ impl Stock {
         let id = format!("00000000-0000-4000-8000-{:012}", self.chain.len());
         let size = volume.path().metadata()?.len() >> 30;
         let backup = json!({
-            "id": id, "volume_id": volume.id(), "parent_id": self.chain.last(), "size": size,
+            "id": id, "volume_id": ID, "parent_id": self.chain.last(), "size": size,
             "container": "bench-stock", "created_at": "2026-01-01T00:00:00+00:00",
         });
-        let volume = json!({"id": volume.id(), "path": volume.path()});
+        let volume = json!({"id": ID, "path": volume.path()});
         let order = json!({"op": "backup", "store": self.store, "backup": backup, "volume": volume});
         let (cost, answer) = self.process.call(&order)?;
         self.chain.push(id);
@@ -69,7 +69,7 @@ impl Stock {
     }
 
     pub(super) fn restore(&mut self, target: &Volume) -> anyhow::Result<Cost> {
-        let volume = json!({"id": target.id(), "path": target.path()});
+        let volume = json!({"id": ID, "path": target.path()});
         let order = json!({
             "op": "restore", "store": self.store, "backup_id": self.chain.last(), "volume": volume,
             "volume_is_new": true,
@@ -87,7 +87,8 @@ impl Stock {
 
 impl Process {
     fn call(&mut self, order: &Value) -> anyhow::Result<(Cost, Value)> {
-        let (since, cpu_s) = (Instant::now(), restic::cpu_s(self.child.id()));
+        let before = usage(self.child.id()).context("stock Cinder's driver has ended")?;
+        let since = Instant::now();
         writeln!(self.input, "{order}")?;
         self.input.flush()?;
         let mut line = String::new();
@@ -96,12 +97,9 @@ impl Process {
         if answer["ok"] != true {
             bail!("stock Cinder: {}", answer["error"]);
         }
-        let cost = Cost {
-            wall_s: since.elapsed().as_secs_f64(),
-            cpu_s: restic::cpu_s(self.child.id()) - cpu_s,
-            peak_bytes: restic::peak_bytes(self.child.id()),
-            ..Cost::default()
-        };
+        let wall_s = since.elapsed().as_secs_f64();
+        let after = usage(self.child.id()).context("stock Cinder's driver has ended")?;
+        let cost = Cost { wall_s, cpu_s: after.cpu_s - before.cpu_s, peak_bytes: after.peak_bytes, ..Cost::default() };
         Ok((cost, answer))
     }
 }
