@@ -8,6 +8,7 @@ mod delete_backup;
 mod delete_snapshot;
 mod delete_volume;
 mod extend_volume;
+mod frozen;
 mod import_backup;
 mod manage_snapshot;
 mod manage_volume;
@@ -150,11 +151,6 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(Error::internal("The backup worker failed inside; its log says why.").with_source(error)),
     }
-}
-
-/// The frozen copy of a volume in use is the backup's own: repeated attempts find it again.
-fn frozen_name(backup: domain::BackupId) -> String {
-    format!("frozen-{backup}")
 }
 
 #[cfg(test)]

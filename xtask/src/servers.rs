@@ -1,4 +1,5 @@
-//! The real servers that tests talk to: RabbitMQ, PostgreSQL, Swift with memcached, Keystone.
+//! The real servers that tests talk to: RabbitMQ, PostgreSQL, Swift with memcached, Keystone; and file systems with
+//! reflinks.
 //!
 //! Plain child processes on free loopback ports, data and logs in one temporary folder. All of it ends and goes when
 //! [`Servers`] is dropped.
@@ -11,14 +12,18 @@ pub(crate) mod packages;
 pub(crate) mod ports;
 pub(crate) mod postgres;
 mod rabbitmq;
+mod reflinks;
 mod swift;
 
 use home::Home;
 use ports::Ports;
+use reflinks::FileSystems;
 
 /// Running servers.
 #[derive(Debug)]
 pub(crate) struct Servers {
+    // Dropped in this order: images are unmounted before their folder goes.
+    file_systems: FileSystems,
     home: Home,
     ports: Ports,
 }
@@ -26,8 +31,8 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts everything and waits until it answers. The slow starters come first, so that they work side by side.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let mut servers = Self { home: Home::new()?, ports: Ports::choose()? };
-        let Self { home, ports } = &mut servers;
+        let mut servers = Self { file_systems: FileSystems::default(), home: Home::new()?, ports: Ports::choose()? };
+        let Self { home, ports, .. } = &mut servers;
         rabbitmq::launch(home, ports).await?;
         postgres::launch(home, ports).await?;
         swift::launch_memcached(home, ports)?;
@@ -37,13 +42,14 @@ impl Servers {
         keystone::seed(home, ports).await?;
         rabbitmq::ready(home, ports).await?;
         swift::ready(home, ports).await?;
+        servers.file_systems = FileSystems::mount(&servers.home).await;
         Ok(servers)
     }
 
     /// PostgreSQL alone, with an empty database.
     pub(crate) async fn start_postgres(database: &str) -> anyhow::Result<Self> {
-        let mut servers = Self { home: Home::new()?, ports: Ports::choose()? };
-        let Self { home, ports } = &mut servers;
+        let mut servers = Self { file_systems: FileSystems::default(), home: Home::new()?, ports: Ports::choose()? };
+        let Self { home, ports, .. } = &mut servers;
         postgres::launch(home, ports).await?;
         postgres::ready(home, ports).await?;
         postgres::create(ports, database).await?;
@@ -52,8 +58,8 @@ impl Servers {
 
     /// RabbitMQ and PostgreSQL, with an empty database.
     pub(crate) async fn start_message_and_data(database: &str) -> anyhow::Result<Self> {
-        let mut servers = Self { home: Home::new()?, ports: Ports::choose()? };
-        let Self { home, ports } = &mut servers;
+        let mut servers = Self { file_systems: FileSystems::default(), home: Home::new()?, ports: Ports::choose()? };
+        let Self { home, ports, .. } = &mut servers;
         rabbitmq::launch(home, ports).await?;
         postgres::launch(home, ports).await?;
         postgres::ready(home, ports).await?;
@@ -73,12 +79,19 @@ impl Servers {
     /// What tests read: where each server is.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let ports = &self.ports;
-        vec![
+        let mut variables = vec![
             ("EMBERKEEP_TEST_AMQP_URL", self.amqp_url()),
             ("EMBERKEEP_TEST_POSTGRES_URL", self.postgres_url("postgres")),
             ("EMBERKEEP_TEST_SWIFT_AUTH_URL", format!("http://127.0.0.1:{}/auth/v1.0", ports.swift_tempauth)),
             ("EMBERKEEP_TEST_KEYSTONE_URL", format!("http://127.0.0.1:{}/v3", ports.keystone)),
-        ]
+        ];
+        variables.extend(self.file_systems.variable());
+        variables
+    }
+
+    /// Whether tests find a file system with reflinks.
+    pub(crate) fn has_reflinks(&self) -> bool {
+        self.file_systems.variable().is_some()
     }
 
     /// Where each server listens.

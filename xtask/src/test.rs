@@ -50,6 +50,9 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
     let servers = steps.run("start servers", Servers::start()).await?;
     let mut tests = nextest("full");
     tests.envs(servers.variables()).envs(environments.variables()?);
+    if !servers.has_reflinks() {
+        tests.args(["-E", "not (binary(reflinks) | test(/\\breflinks::/))"]);
+    }
     let outcome = steps.run("tests", command(tests)).await;
     // What the tests found is reported after the table.
     let outcome = on_servers(steps, &servers).await.and(outcome);

@@ -1,15 +1,16 @@
-//! Takes a backup of a volume, of a frozen copy of it, or of a snapshot.
+//! Takes a backup of a volume, of a snapshot, or of a frozen copy of either.
 
 use std::sync::Arc;
 
-use domain::{Error, Kind, Result, Timestamp};
+use domain::{BackupId, Error, Kind, Result, Timestamp, VolumeId};
 use engine::{BackupIdentity, BackupRequest, Reporter as _};
 use format::names;
 use proto::worker::{self as wire, BeginBackupRequest, BeginBackupResponse, CreateBackup, Done};
 use stdx::report::Chain;
-use volume::{BlockDevice, Pool};
+use volume::{BlockDevice, Changes, Original, Pool};
 
-use super::parts::{self, VolumePart, present};
+use super::frozen::{self, Frozen};
+use super::parts::{self, present};
 use super::{Task, Workshop};
 use crate::config::Naming;
 use crate::reporter;
@@ -78,15 +79,29 @@ async fn back_up(
         ..=1 => Vec::new(),
         _ => task.link.list_checkpoints(task.key).await?.into_iter().filter_map(reporter::from_wire).collect(),
     };
-    let source = Source::open(shop, task, &volume, work.snapshot, work.freeze, &identity).await?;
-    let request =
-        BackupRequest { identity, source: Arc::clone(&source.device), parent, attempt: task.attempt, checkpoints };
+    let original = match work.snapshot {
+        Some(snapshot) => Original::Snapshot(parts::snapshot(Some(snapshot))?.id),
+        None => Original::Volume(volume.id),
+    };
+    let copy = Frozen { volume: volume.id, backup: identity.id };
+    let parent_id = parent.as_ref().map(|parent| parent.id);
+    let pool = shop.pool(&volume.pool)?;
+    let freeze = work.freeze;
+    let source = task.blocking(move || Source::open(pool, original, copy, freeze, parent_id)).await?;
+    let request = BackupRequest {
+        identity,
+        source: Arc::clone(&source.device),
+        parent,
+        changes: source.changes.clone(),
+        attempt: task.attempt,
+        checkpoints,
+    };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
     let context = shop.context(&task.stop);
     let result = engine::back_up(&context, request, reporter).await;
     let left_to_another = matches!(&result, Err(error) if error.kind() == Kind::Cancelled) && !task.cancelled_by_user();
     if !left_to_another {
-        source.close(task).await;
+        source.close(task, result.is_ok()).await;
     }
     let object_count = i64::try_from(result?.object_count)
         .map_err(|_| Error::internal("The backup has more objects than can be counted."))?;
@@ -107,48 +122,54 @@ fn identity(backup: &wire::Backup, place: &BeginBackupResponse, volume_meta: Str
     })
 }
 
-/// What is read, and the frozen copy that must go afterwards.
+/// What is read.
 struct Source {
     device: Arc<dyn BlockDevice>,
-    frozen: Option<(Arc<dyn Pool>, String)>,
+    changes: Option<Arc<dyn Changes>>,
+    pool: Arc<dyn Pool>,
+    /// A copy that must go afterwards, unless it is kept for the next backup.
+    copy: Option<Frozen>,
+    keep: bool,
+    volume: VolumeId,
 }
 
 impl Source {
-    async fn open(
-        shop: &Workshop,
-        task: &Task,
-        volume: &VolumePart,
-        snapshot: Option<wire::Snapshot>,
+    /// Blocking. Where a copy costs nothing one is taken of what is not in use as well, to be kept.
+    fn open(
+        pool: Arc<dyn Pool>,
+        original: Original,
+        copy: Frozen,
         freeze: bool,
-        identity: &BackupIdentity,
+        parent: Option<BackupId>,
     ) -> Result<Self> {
-        let pool = shop.pool(&volume.pool)?;
-        let id = volume.id;
-        if snapshot.is_some() {
-            let snapshot = parts::snapshot(snapshot)?;
-            let device = task.blocking(move || pool.open_snapshot(snapshot.id)).await?;
-            return Ok(Self { device, frozen: None });
+        let keep = pool.shares(original)?;
+        let volume = copy.volume;
+        if !freeze && !keep {
+            let device = match original {
+                Original::Volume(id) => pool.open_volume(id)?,
+                Original::Snapshot(id) => pool.open_snapshot(id)?,
+            };
+            return Ok(Self { device, changes: None, pool, copy: None, keep, volume });
         }
-        if !freeze {
-            let device = task.blocking(move || pool.open_volume(id)).await?;
-            return Ok(Self { device, frozen: None });
-        }
-        let name = super::frozen_name(identity.id);
-        let frozen = Some((Arc::clone(&pool), name.clone()));
-        let device = task.blocking(move || {
-            pool.freeze(id, &name)?;
-            pool.open_frozen(&name)
-        });
-        Ok(Self { device: device.await?, frozen })
+        pool.freeze(original, &copy.to_string())?;
+        let device = pool.open_frozen(&copy.to_string())?;
+        let changes = parent.filter(|_| keep).and_then(|parent| copy.changes_since(&*pool, parent));
+        tracing::info!(volume_id = %volume, told = changes.is_some(), "a frozen copy is backed up");
+        Ok(Self { device, changes, pool, copy: Some(copy), keep, volume })
     }
 
-    /// Removes the copy; one that cannot be removed now goes with the backup. Not called when another worker goes on, which
-    /// reads the same bytes then.
-    async fn close(self, task: &Task) {
-        let Some((pool, name)) = self.frozen else { return };
-        drop(self.device);
-        if let Err(error) = task.cleaning(move || pool.thaw(&name)).await {
-            tracing::warn!(error = %Chain(&error), "the frozen copy of the volume stays until the backup is deleted");
+    /// Removes what nobody needs any more: the copy of a backup that failed, the copies that one that succeeded replaces.
+    /// Not called when another worker goes on, which reads the same bytes then.
+    async fn close(self, task: &Task, succeeded: bool) {
+        let Self { device, changes, pool, copy, keep, volume } = self;
+        drop((device, changes));
+        let goes = move |found: Frozen| match (succeeded, keep) {
+            (true, true) => found.volume == volume && Some(found) != copy,
+            (true, false) => found.volume == volume,
+            (false, _) => Some(found) == copy,
+        };
+        if let Err(error) = task.cleaning(move || frozen::thaw(&*pool, goes)).await {
+            tracing::warn!(error = %Chain(&error), "a frozen copy of the volume stays until its next backup");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Removes a backup's objects, and the frozen copy of its volume if a worker died and left one.
+//! Removes a backup's objects, and the frozen copy of its volume if there is one.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use proto::worker::{DeleteBackup, Done};
 use stdx::report::Chain;
 
 use super::parts::{self, present};
-use super::{Task, Workshop, frozen_name};
+use super::{Task, Workshop, frozen};
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: DeleteBackup) -> Result<Done> {
     let backup = present(work.backup)?;
-    let name = frozen_name(parts::backup_id(&backup)?);
+    let id = parts::backup_id(&backup)?;
     for pool in shop.pools.values() {
-        let (pool, name) = (Arc::clone(pool), name.clone());
-        if let Err(error) = task.blocking(move || pool.thaw(&name)).await {
+        let pool = Arc::clone(pool);
+        if let Err(error) = task.blocking(move || frozen::thaw(&*pool, |copy| copy.backup == id)).await {
             tracing::warn!(error = %Chain(&error), "a frozen copy of the backup's volume may stay");
         }
     }

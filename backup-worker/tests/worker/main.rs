@@ -3,5 +3,6 @@
 mod belonging;
 mod configuration;
 mod kinds;
+mod reflinks;
 mod rig;
 mod scripted;

@@ -58,7 +58,15 @@ impl Rig {
         wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>,
         between: impl FnOnce(Arc<dyn Broker>, &Arc<Script>) -> Arc<dyn Broker>,
     ) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        Self::inside(tempfile::tempdir().expect("a directory"), wrap, between).await
+    }
+
+    /// Pools and store lie in `directory`.
+    pub(crate) async fn inside(
+        directory: tempfile::TempDir,
+        wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>,
+        between: impl FnOnce(Arc<dyn Broker>, &Arc<Script>) -> Arc<dyn Broker>,
+    ) -> Self {
         for part in ["pool", "other", "store", "images"] {
             std::fs::create_dir(directory.path().join(part)).expect("made");
         }

@@ -161,7 +161,7 @@ async fn back_up(context: &Context, pool: &DirectoryPool, order: &Order) -> Outc
         volume_meta: None,
     };
     let (prefix, size_bytes) = (identity.prefix.clone(), source.size_bytes());
-    let request = BackupRequest { identity, source, parent, attempt: 1, checkpoints: vec![] };
+    let request = BackupRequest { identity, source, parent, changes: None, attempt: 1, checkpoints: vec![] };
     let cost = Cost::begin();
     let outcome = engine::back_up(context, request, Arc::new(Silent)).await?;
     Ok(Answer {

@@ -8,7 +8,7 @@ use domain::{BackupId, Result, Timestamp, VolumeId};
 use format::Compression;
 use storage::ObjectStore;
 use tokio_util::sync::CancellationToken;
-use volume::BlockDevice;
+use volume::{BlockDevice, Changes};
 
 /// How the engine works, from configuration.
 #[derive(Clone, Debug)]
@@ -88,6 +88,8 @@ pub struct BackupRequest {
     pub source: Arc<dyn BlockDevice>,
     /// The parent's place in the store, for an incremental.
     pub parent: Option<Layer>,
+    /// What the pool says may differ from what the parent read, so that not everything need be read.
+    pub changes: Option<Arc<dyn Changes>>,
     /// 1 for the first attempt; later ones name their objects apart (`-r<attempt>` behind the number).
     pub attempt: i64,
     /// What earlier attempts stored durably.

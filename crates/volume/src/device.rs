@@ -40,6 +40,10 @@ impl FileDevice {
         &self.file
     }
 
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
     /// The range must lie inside the device: a raw file would silently grow.
     fn check_range(&self, act: &str, offset: u64, length: u64) -> Result<()> {
         match offset.checked_add(length) {

@@ -19,12 +19,13 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::adopt::{Allowed, Source};
+use crate::changes::FileChanges;
 use crate::copy::{Sharing, copy_device, copy_volume};
 use crate::device::{Access, FileDevice};
 use crate::failure::failed;
 use crate::files;
 use crate::group::{self, Part};
-use crate::port::{BlockDevice, ExtentKind, Pool, PoolSpace, Stored};
+use crate::port::{BlockDevice, Changes, ExtentKind, Original, Pool, PoolSpace, Stored};
 use crate::stored;
 
 /// One `[[pools]]` section.
@@ -45,6 +46,10 @@ pub struct PoolConfig {
     pub vendor_name: String,
     #[serde(default = "storage_protocol")]
     pub storage_protocol: String,
+    /// Where the file system has reflinks: keep what the last backup of each volume read, so that the next one reads only
+    /// what changed. It takes room as the volume moves away from it.
+    #[serde(default = "keep_clones")]
+    pub keep_clones: bool,
 }
 
 fn vendor_name() -> String {
@@ -53,6 +58,10 @@ fn vendor_name() -> String {
 
 fn storage_protocol() -> String {
     Backend::STORAGE_PROTOCOL.to_owned()
+}
+
+const fn keep_clones() -> bool {
+    true
 }
 
 impl PoolConfig {
@@ -66,6 +75,7 @@ impl PoolConfig {
             volume_backend_name: None,
             vendor_name: vendor_name(),
             storage_protocol: storage_protocol(),
+            keep_clones: keep_clones(),
         }
     }
 
@@ -117,6 +127,7 @@ pub struct DirectoryPool {
     path: PathBuf,
     allowed: Allowed,
     sharing: Sharing,
+    keeps_clones: bool,
 }
 
 impl DirectoryPool {
@@ -135,7 +146,8 @@ impl DirectoryPool {
             .map_err(|error| failed(&format!("open pool {} at {}", config.name, config.path.display()), error))?;
         tracing::info!(pool = config.name, path = %path.display(), ?sharing, "pool opened");
         let allowed = Allowed::new(&path, &config.manage_paths);
-        Ok(Self { name: config.name.clone(), backend: config.backend(), path, allowed, sharing })
+        let (name, keeps_clones) = (config.name.clone(), config.keep_clones);
+        Ok(Self { name, backend: config.backend(), path, allowed, sharing, keeps_clones })
     }
 
     /// Makes the file `name` and answers true. One that is there is whole (see [`files::build`]) and stays; it is only made
@@ -175,6 +187,13 @@ impl DirectoryPool {
 
     fn open_file_of_volume(&self, volume: VolumeId, access: Access) -> Result<FileDevice> {
         self.open_file("Volume", &volume, &volume_name(volume), access)
+    }
+
+    fn open_original(&self, original: Original) -> Result<FileDevice> {
+        match original {
+            Original::Volume(id) => self.open_file_of_volume(id, Access::Read),
+            Original::Snapshot(id) => self.open_file("Snapshot", &id, &snapshot_name(id), Access::Read),
+        }
     }
 
     fn remove(&self, act: &str, name: &str) -> Result<()> {
@@ -393,11 +412,43 @@ impl Pool for DirectoryPool {
         self.remove(&format!("delete snapshot {snapshot}"), &snapshot_name(snapshot))
     }
 
-    fn freeze(&self, volume: VolumeId, name: &str) -> Result<()> {
+    fn freeze(&self, original: Original, name: &str) -> Result<()> {
         let file_name = frozen_name(name)?;
-        let source = self.open_file_of_volume(volume, Access::Read)?;
+        let source = self.open_original(original)?;
         let size_bytes = source.size_bytes();
-        self.copy_in(&format!("freeze volume {volume}"), &source, &file_name, size_bytes)
+        self.copy_in(&format!("freeze {}", source.label()), &source, &file_name, size_bytes)
+    }
+
+    fn shares(&self, original: Original) -> Result<bool> {
+        if self.sharing == Sharing::None || !self.keeps_clones {
+            return Ok(false);
+        }
+        let source = self.open_original(original)?;
+        // The bytes of an adopted device lie elsewhere.
+        let metadata = source.file().metadata();
+        Ok(metadata.map_err(|error| failed(&format!("measure {}", source.label()), error))?.is_file())
+    }
+
+    fn frozen(&self) -> Result<Vec<String>> {
+        let list = || {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(&self.path)? {
+                let name = entry?.file_name();
+                names.extend(name.to_str().and_then(|name| name.strip_prefix(FROZEN)).map(str::to_owned));
+            }
+            Ok(names)
+        };
+        list().map_err(|error| failed(&format!("list pool {}", self.name), error))
+    }
+
+    fn changes(&self, base: &str, copy: &str) -> Result<Option<Arc<dyn Changes>>> {
+        if self.sharing == Sharing::None || !self.keeps_clones {
+            return Ok(None);
+        }
+        let open = |name| self.open_file("Frozen copy", &name, &frozen_name(name)?, Access::Read);
+        let changes = FileChanges::between(open(base)?, open(copy)?);
+        let changes = changes.map_err(|error| failed(&format!("compare {base} with {copy}"), error))?;
+        Ok(changes.map(|changes| Arc::new(changes) as _))
     }
 
     fn thaw(&self, name: &str) -> Result<()> {
@@ -429,13 +480,16 @@ fn snapshot_name(snapshot: SnapshotId) -> String {
     format!("snapshot-{snapshot}")
 }
 
+/// Begins the file name of a frozen copy.
+const FROZEN: &str = "frozen-";
+
 /// A frozen copy's name is the caller's, so it is held to letters that cannot leave the directory.
 fn frozen_name(name: &str) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 128 || !name.chars().all(plain) {
         return Err(Error::invalid(format!("{name:?} cannot name a frozen copy: use letters, digits, '-', '_', '.'.")));
     }
-    Ok(format!("frozen-{name}"))
+    Ok(format!("{FROZEN}{name}"))
 }
 
 /// The last part of `path` must be the thing itself: a link put there since the check is an error.

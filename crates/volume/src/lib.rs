@@ -3,10 +3,12 @@
 //! Everything here blocks; callers run it on blocking threads. Knows nothing of stores or backups.
 
 mod adopt;
+mod changes;
 mod copy;
 mod device;
 mod directory;
 mod failure;
+mod fiemap;
 mod files;
 mod group;
 mod port;
@@ -14,4 +16,4 @@ mod stored;
 pub mod suite;
 
 pub use directory::{DirectoryPool, PoolConfig};
-pub use port::{BlockDevice, Extent, ExtentKind, Pool, PoolSpace, STORED_MAX, Stored};
+pub use port::{BlockDevice, Changes, Extent, ExtentKind, Original, Pool, PoolSpace, STORED_MAX, Stored};

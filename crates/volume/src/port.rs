@@ -1,5 +1,6 @@
 //! The contract of a pool and of an open volume.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +28,13 @@ pub enum ExtentKind {
 pub struct PoolSpace {
     pub free_bytes: u64,
     pub total_bytes: u64,
+}
+
+/// What a frozen copy is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Original {
+    Volume(VolumeId),
+    Snapshot(SnapshotId),
 }
 
 /// The most files of which [`Pool::stored`] tells.
@@ -101,8 +109,17 @@ pub trait Pool: std::fmt::Debug + Send + Sync {
     /// Removing what is not there is `Ok`.
     fn delete_snapshot(&self, snapshot: SnapshotId) -> Result<()>;
 
-    /// A point-in-time copy of a volume in use, under a name of its own; kept as it is when it exists already.
-    fn freeze(&self, volume: VolumeId, name: &str) -> Result<()>;
+    /// A point-in-time copy, of a volume in use too, under a name of its own; kept as it is when it exists already.
+    fn freeze(&self, original: Original, name: &str) -> Result<()>;
+
+    /// Whether a frozen copy of it takes neither time nor room, and may stay to be compared with later ones.
+    fn shares(&self, original: Original) -> Result<bool>;
+
+    /// The names of all frozen copies.
+    fn frozen(&self) -> Result<Vec<String>>;
+
+    /// What may differ between two frozen copies of one volume. `None` where the pool cannot tell.
+    fn changes(&self, base: &str, copy: &str) -> Result<Option<Arc<dyn Changes>>>;
 
     /// Removing what is not there is `Ok`.
     fn thaw(&self, name: &str) -> Result<()>;
@@ -137,4 +154,12 @@ pub trait BlockDevice: std::fmt::Debug + Send + Sync {
 
     /// Everything written is durable afterwards.
     fn sync(&self) -> Result<()>;
+}
+
+/// What may differ between two states of a volume, without a look at the bytes: extents that files share, a dirty bitmap,
+/// the difference of two images. Blocking; safe to use from many threads.
+pub trait Changes: std::fmt::Debug + Send + Sync {
+    /// The parts of `offset .. offset + length` that may differ: in order, clipped to that range, none empty, none touching.
+    /// A part that the later state has and the earlier one had not may differ. "All of it" is an honest answer.
+    fn changed(&self, offset: u64, length: u64) -> Result<Vec<Range<u64>>>;
 }

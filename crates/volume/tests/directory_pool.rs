@@ -8,7 +8,7 @@ use std::path::Path;
 
 use domain::{Kind, SnapshotId, VolumeId};
 use proptest::prelude::*;
-use volume::{DirectoryPool, Pool, PoolConfig, suite};
+use volume::{DirectoryPool, Original, Pool, PoolConfig, suite};
 
 fn pool_at(path: &Path, manage_paths: &[&Path]) -> DirectoryPool {
     let manage_paths = manage_paths.iter().map(|path| (*path).to_owned()).collect();
@@ -125,7 +125,7 @@ mod adopting {
         let (volume, snapshot) = (VolumeId::random(), SnapshotId::random());
         place.pool.create(volume, 4096).unwrap();
         place.pool.snapshot(volume, snapshot).unwrap();
-        place.pool.freeze(volume, "b").unwrap();
+        place.pool.freeze(Original::Volume(volume), "b").unwrap();
         fs::write(place.managed.join(format!("volume-{volume}")), b"another pool's").unwrap();
         fs::hard_link(place.managed.join("disk.raw"), place.managed.join("second-name.raw")).unwrap();
         let sources = [
@@ -182,7 +182,7 @@ mod adopting {
         let (volume, snapshot) = (VolumeId::random(), SnapshotId::random());
         place.pool.create(volume, 4096).unwrap();
         place.pool.snapshot(volume, snapshot).unwrap();
-        place.pool.freeze(volume, "b").unwrap();
+        place.pool.freeze(Original::Volume(volume), "b").unwrap();
         let directory = place.pool.path(volume).parent().unwrap().to_owned();
         fs::write(directory.join("copied-in.raw"), b"12345").unwrap();
         fs::hard_link(directory.join("copied-in.raw"), place.outside.join("second-name")).unwrap();

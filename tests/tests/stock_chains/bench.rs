@@ -212,6 +212,7 @@ impl Bench {
             identity,
             source: self.pool.open_volume(volume)?,
             parent: parent.cloned(),
+            changes: None,
             attempt: 1,
             checkpoints: Vec::new(),
         })

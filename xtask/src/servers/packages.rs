@@ -30,6 +30,9 @@ const NEEDS: &[Need] = &[
     Need { file: "/usr/lib/python3/dist-packages/psycopg2", packages: &["python3-psycopg2"] },
     Need { file: "bin/uwsgi", packages: &["uwsgi-core"] },
     Need { file: "/usr/lib/uwsgi/plugins/python3_plugin.so", packages: &["uwsgi-plugin-python3"] },
+    Need { file: "bin/mkfs.xfs", packages: &["xfsprogs"] },
+    Need { file: "bin/mkfs.btrfs", packages: &["btrfs-progs"] },
+    Need { file: "bin/mount", packages: &["mount"] },
     Need { file: "bin/setpriv", packages: &["util-linux"] },
 ];
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::Result;
+use domain::{Error, Result};
 
 use super::parent::ParentHashes;
 use super::plan::changed_runs;
@@ -63,15 +63,27 @@ pub(crate) struct Comparer {
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) read_bytes: u64,
     pub(crate) changed_bytes: u64,
+    /// The pool said of a block that it had not changed, and it had.
+    pub(crate) was_misled: bool,
 }
 
 impl Comparer {
     pub(crate) async fn compare(&mut self, hashed: HashedChunk) -> Result<Vec<Outcome>> {
-        let HashedChunk { chunk, hashes, data, read_bytes } = hashed;
+        let HashedChunk { chunk, mut hashes, claim, data, read_bytes } = hashed;
         let runs = match &mut self.parent {
-            Some(parent) => changed_runs(&hashes, &parent.next_batch().await?),
+            Some(parent) => {
+                let parents = parent.next_batch().await?;
+                if !claim.settle(&mut hashes, &parents) {
+                    self.was_misled = true;
+                    return Err(Error::internal("The pool's word about what changed does not hold."));
+                }
+                changed_runs(&hashes, &parents)
+            }
             None => std::iter::once(0..hashes.len()).collect(),
         };
+        if !runs.iter().all(|blocks| claim.has_bytes(blocks.clone())) {
+            return Err(Error::internal("An object was planned over blocks that were not read."));
+        }
         let runs: Vec<Run> = runs.into_iter().map(|blocks| self.describe(&hashes, blocks, chunk.length)).collect();
         let changed: usize = runs.iter().map(|run| run.bytes.len()).sum();
         self.read_bytes += read_bytes;

@@ -9,6 +9,7 @@ mod read;
 mod resume;
 mod send;
 mod spool;
+mod trust;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use read::Reader;
 use resume::Resume;
 use send::Sender;
 use spool::{HashSpool, Spooled};
+use trust::Trust;
 
 use crate::budget::{Budget, Buffers};
 use crate::hash::{BlockHasher, md5_of};
@@ -59,21 +61,38 @@ async fn run(
     request: BackupRequest,
     reporter: Arc<dyn Reporter>,
 ) -> Result<BackupOutcome> {
-    let BackupRequest { identity, source, parent, attempt, checkpoints } = request;
+    let BackupRequest { identity, source, parent, changes, attempt, checkpoints } = request;
     let volume_bytes = source.size_bytes();
     let plan = Plan::new(volume_bytes, &context.settings)?;
-    let resumed = attempt > 1 || !checkpoints.is_empty();
+    let mut resumed = attempt > 1 || !checkpoints.is_empty();
     context.store.ensure_container(&identity.container).await?;
     let fence = Fence { context, identity: &identity, attempt, reporter: Arc::clone(&reporter) };
     if resumed {
         fence.clear_documents().await?;
     }
 
-    let resume = Resume::load(context, &identity, attempt, checkpoints).await?;
+    let mut resume = Resume::load(context, &identity, attempt, checkpoints).await?;
     let stages = Stages::new(context, work, plan);
-    let mut comparer = stages.comparer(&identity, parent, resume).await?;
-    let sender = stages.sender(&identity, Progress::new(reporter, volume_bytes));
-    let mut objects = transfer(stages.reader(source), &mut comparer, &sender, stages.in_flight()).await?;
+    let mut trust = match changes.filter(|_| parent.is_some()) {
+        Some(changes) => Some(Trust::new(work, &source, changes, plan).await?),
+        None => None,
+    };
+    let (mut objects, comparer, sender) = loop {
+        let mut comparer = stages.comparer(&identity, parent.clone(), resume).await?;
+        let sender = stages.sender(&identity, Progress::new(Arc::clone(&reporter), volume_bytes));
+        let reader = stages.reader(&source, trust.take());
+        match transfer(reader, &mut comparer, &sender, stages.in_flight()).await {
+            Err(_) if comparer.was_misled => {
+                tracing::error!(
+                    backup_id = %identity.id, volume_id = %identity.volume_id,
+                    "the pool said that blocks had not changed which had; the whole volume is read and hashed instead"
+                );
+                // What was stored meanwhile goes as an earlier attempt's leftovers do; names are not given twice.
+                (resume, resumed) = (comparer.resume, true);
+            }
+            objects => break (objects?, comparer, sender),
+        }
+    };
     objects.sort_unstable_by_key(|object| object.offset);
 
     let Comparer { parent, spool, read_bytes, changed_bytes, .. } = comparer;
@@ -114,11 +133,12 @@ impl<'a> Stages<'a> {
         Self { context, work, plan, memory, buffers, hasher: BlockHasher::new(plan.block_bytes) }
     }
 
-    fn reader(&self, source: Arc<dyn BlockDevice>) -> Arc<Reader> {
+    fn reader(&self, source: &Arc<dyn BlockDevice>, trust: Option<Trust>) -> Arc<Reader> {
         let (hasher, buffers, work) = (self.hasher.clone(), Arc::clone(&self.buffers), self.work.clone());
         Arc::new(Reader {
-            source,
+            source: Arc::clone(source),
             plan: self.plan,
+            trust,
             hasher,
             budget: Budget::new(self.memory.chunks_bytes),
             buffers,
@@ -135,7 +155,7 @@ impl<'a> Stages<'a> {
         let settings = &self.context.settings;
         let spool = HashSpool::start(self.work, &settings.spool_dir, header(identity, settings));
         let (hasher, buffers) = (self.hasher.clone(), Arc::clone(&self.buffers));
-        Ok(Comparer { parent, spool, resume, hasher, buffers, read_bytes: 0, changed_bytes: 0 })
+        Ok(Comparer { parent, spool, resume, hasher, buffers, read_bytes: 0, changed_bytes: 0, was_misled: false })
     }
 
     fn sender(&self, identity: &BackupIdentity, progress: Progress) -> Arc<Sender> {

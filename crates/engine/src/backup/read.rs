@@ -9,6 +9,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use volume::BlockDevice;
 
 use super::plan::{Chunk, Plan};
+use super::trust::{Claim, Trust};
 use crate::budget::{Budget, Buffers, Lease};
 use crate::hash::{BlockHasher, Hash};
 use crate::work::{Stop, Work, cores};
@@ -20,9 +21,10 @@ const PIECE_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct HashedChunk {
     pub(crate) chunk: Chunk,
-    /// One per block, in order.
+    /// One per block, in order; complete once the claim is settled.
     pub(crate) hashes: Vec<Hash>,
-    /// `None` when the whole chunk is zero.
+    pub(crate) claim: Claim,
+    /// `None` when all that was read of the chunk is zero.
     pub(crate) data: Option<Data>,
     /// Bytes that had to be read.
     pub(crate) read_bytes: u64,
@@ -40,6 +42,8 @@ pub(crate) struct Data {
 pub(crate) struct Reader {
     pub(crate) source: Arc<dyn BlockDevice>,
     pub(crate) plan: Plan,
+    /// With it, not everything is read.
+    pub(crate) trust: Option<Trust>,
     pub(crate) hasher: BlockHasher,
     pub(crate) budget: Budget,
     pub(crate) buffers: Arc<Buffers>,
@@ -50,8 +54,9 @@ pub(crate) struct Reader {
 #[derive(Debug)]
 pub(crate) struct PlannedChunk {
     chunk: Chunk,
-    /// Within the chunk; none in a chunk that is known to be zero.
+    /// Within the chunk; none in a chunk that is known to be zero, or unchanged.
     data_ranges: Vec<Range<usize>>,
+    claim: Claim,
     lease: Option<Lease>,
 }
 
@@ -72,10 +77,14 @@ impl Reader {
         let this = Arc::clone(&self);
         let map = move |_: &Stop| {
             let extents = this.source.extents(chunk.offset, chunk.length as u64)?;
-            Ok(chunk.data_ranges(&extents, this.plan.block_bytes))
+            let data_ranges = chunk.data_ranges(&extents, this.plan.block_bytes);
+            Ok(match &this.trust {
+                Some(trust) => trust.claim(chunk, &data_ranges),
+                None => (data_ranges, Claim::default()),
+            })
         };
-        let data_ranges = self.work.blocking(map).await?;
-        Ok(PlannedChunk { chunk, data_ranges, lease: None })
+        let (data_ranges, claim) = self.work.blocking(map).await?;
+        Ok(PlannedChunk { chunk, data_ranges, claim, lease: None })
     }
 
     /// Chunks without data need no memory.
@@ -87,13 +96,14 @@ impl Reader {
     }
 
     async fn hash(self: Arc<Self>, planned: PlannedChunk) -> Result<HashedChunk> {
-        let PlannedChunk { chunk, data_ranges, lease } = planned;
+        let PlannedChunk { chunk, data_ranges, claim, lease } = planned;
         let Some(lease) = lease else {
             let hashes = self.zero_hashes(chunk.length);
-            return Ok(HashedChunk { chunk, hashes, data: None, read_bytes: 0 });
+            return Ok(HashedChunk { chunk, hashes, claim, data: None, read_bytes: 0 });
         };
         let this = Arc::clone(&self);
-        self.work.blocking(move |stop| this.read_data(chunk, &data_ranges, lease, stop)).await
+        let read = move |stop: &Stop| Ok(HashedChunk { claim, ..this.read_data(chunk, &data_ranges, lease, stop)? });
+        self.work.blocking(read).await
     }
 
     fn read_data(&self, chunk: Chunk, ranges: &[Range<usize>], lease: Lease, stop: &Stop) -> Result<HashedChunk> {
@@ -126,7 +136,7 @@ impl Reader {
         } else {
             Some(Data { bytes, lease })
         };
-        Ok(HashedChunk { chunk, hashes, data, read_bytes })
+        Ok(HashedChunk { chunk, hashes, claim: Claim::default(), data, read_bytes })
     }
 
     /// The hashes of `length` zeros that start at a block's boundary.

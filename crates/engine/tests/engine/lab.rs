@@ -76,6 +76,7 @@ impl Lab {
             identity: identity.clone(),
             source: self.volume(content),
             parent: parent.cloned(),
+            changes: None,
             attempt,
             checkpoints: recorder.stored(),
         };

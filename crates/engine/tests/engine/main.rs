@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod changes;
 mod failures;
 mod hostile;
 mod lab;

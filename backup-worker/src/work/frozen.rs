@@ -1,0 +1,54 @@
+//! Frozen copies: what a backup reads, and where copies share their bytes what the next backup is compared with.
+//!
+//! A copy is named by its volume's bytes and its backup, and the pool's names are the only record of it: a backup that
+//! succeeded leaves its own copy and no other of that volume, so whatever was left behind goes with the next one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::{BackupId, Kind, Result, VolumeId};
+use stdx::report::Chain;
+use volume::{Changes, Pool};
+
+/// Whose copy it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Frozen {
+    pub(super) volume: VolumeId,
+    pub(super) backup: BackupId,
+}
+
+impl fmt::Display for Frozen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.volume, self.backup)
+    }
+}
+
+impl Frozen {
+    fn parse(name: &str) -> Option<Self> {
+        let (volume, backup) = name.split_once('.')?;
+        Some(Self { volume: volume.parse().ok()?, backup: backup.parse().ok()? })
+    }
+
+    /// What may differ from the copy that the parent's backup left, if it left one and the pool can tell.
+    pub(super) fn changes_since(self, pool: &dyn Pool, parent: BackupId) -> Option<Arc<dyn Changes>> {
+        let base = Self { backup: parent, ..self };
+        match pool.changes(&base.to_string(), &self.to_string()) {
+            Ok(changes) => changes,
+            Err(error) if error.kind() == Kind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(volume_id = %self.volume, error = %Chain(&error), "the whole volume is read");
+                None
+            }
+        }
+    }
+}
+
+/// Removes the copies that `goes` says; blocking.
+pub(super) fn thaw(pool: &dyn Pool, goes: impl Fn(Frozen) -> bool) -> Result<()> {
+    for name in pool.frozen()? {
+        if Frozen::parse(&name).is_some_and(&goes) {
+            pool.thaw(&name)?;
+        }
+    }
+    Ok(())
+}
