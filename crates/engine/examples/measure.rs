@@ -19,7 +19,7 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use storage::{Body, Config, Driver, Secret};
 use tokio_util::sync::CancellationToken;
-use volume::{DirectoryPool, Pool, PoolConfig};
+use volume::{DirectoryPool, Original, Pool, PoolConfig};
 
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -43,6 +43,12 @@ struct Order {
     chain: Vec<Backup>,
     #[serde(default)]
     target_is_new: bool,
+    /// `back_up`: freeze the volume under this name, which stays, and read the copy.
+    #[serde(default)]
+    copy: Option<String>,
+    /// The copy that the parent left.
+    #[serde(default)]
+    base: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -77,6 +83,7 @@ struct Answer {
     objects: u64,
     stored_bytes: u64,
     changed_bytes: u64,
+    read_bytes: u64,
     backup: Option<Backup>,
 }
 
@@ -147,7 +154,18 @@ impl Order {
 
 async fn back_up(context: &Context, pool: &DirectoryPool, order: &Order) -> Outcome<Answer> {
     let (volume_id, id, created_at) = (order.volume()?, domain::BackupId::random(), Timestamp::now());
-    let source = pool.open_volume(volume_id)?;
+    let cost = Cost::begin();
+    let source = match &order.copy {
+        Some(copy) => {
+            pool.freeze(Original::Volume(volume_id), copy)?;
+            pool.open_frozen(copy)?
+        }
+        None => pool.open_volume(volume_id)?,
+    };
+    let changes = match (&order.base, &order.copy) {
+        (Some(base), Some(copy)) => pool.changes(base, copy)?,
+        _ => None,
+    };
     let parent = order.chain.last().map(|backup| order.layer(backup)).transpose()?;
     let identity = BackupIdentity {
         id,
@@ -161,13 +179,13 @@ async fn back_up(context: &Context, pool: &DirectoryPool, order: &Order) -> Outc
         volume_meta: None,
     };
     let (prefix, size_bytes) = (identity.prefix.clone(), source.size_bytes());
-    let request = BackupRequest { identity, source, parent, changes: None, attempt: 1, checkpoints: vec![] };
-    let cost = Cost::begin();
+    let request = BackupRequest { identity, source, parent, changes, attempt: 1, checkpoints: vec![] };
     let outcome = engine::back_up(context, request, Arc::new(Silent)).await?;
     Ok(Answer {
         objects: outcome.object_count,
         stored_bytes: outcome.stored_bytes,
         changed_bytes: outcome.changed_bytes,
+        read_bytes: outcome.read_bytes,
         backup: Some(Backup { id: id.to_string(), prefix, size_bytes }),
         ..cost.end()
     })
@@ -230,6 +248,7 @@ impl Cost {
             objects: 0,
             stored_bytes: 0,
             changed_bytes: 0,
+            read_bytes: 0,
             backup: None,
         }
     }
