@@ -1,4 +1,4 @@
-//! Plan, back up, restore and delete: plan is data, execution is a bounded pipeline.
+//! Plan, back up, restore, verify and delete: plan is data, execution is a bounded pipeline.
 //!
 //! Joins `format`, `storage` and `volume`; knows no database, no broker, no HTTP.
 
@@ -18,5 +18,6 @@ pub use backup::back_up;
 pub use delete::delete;
 pub use port::{
     BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Settings, Stored,
+    VerifyOutcome,
 };
-pub use restore::{inspect, restore};
+pub use restore::{inspect, restore, verify};

@@ -38,7 +38,7 @@ pub struct Context {
 /// Told and asked while the work goes on. Must not block a thread.
 #[async_trait]
 pub trait Reporter: Send + Sync {
-    /// Bytes of volume handled. A restore counts each byte twice: when it is written and when it is checked.
+    /// Bytes of volume handled; never fewer than before. A restore counts what is proven and written.
     fn progress(&self, done_bytes: u64, total_bytes: u64);
     /// The object is durable.
     async fn stored(&self, object: Stored) -> Result<()>;
@@ -114,6 +114,16 @@ pub struct BackupOutcome {
     pub read_bytes: u64,
     pub changed_bytes: u64,
     pub stored_bytes: u64,
+}
+
+/// A backup that was proven.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct VerifyOutcome {
+    pub volume_bytes: u64,
+    /// Objects that were fetched; those of zeros need not be.
+    pub object_count: u64,
+    /// Bytes of objects that came from the store.
+    pub read_bytes: u64,
 }
 
 #[derive(Debug)]

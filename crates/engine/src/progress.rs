@@ -1,7 +1,6 @@
 //! Counts what is handled and tells the reporter.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Result;
 
@@ -10,7 +9,7 @@ use crate::port::{Reporter, Stored};
 /// Tells the reporter how much of the volume is handled.
 pub(crate) struct Progress {
     reporter: Arc<dyn Reporter>,
-    done_bytes: AtomicU64,
+    done_bytes: Mutex<u64>,
     total_bytes: u64,
 }
 
@@ -22,7 +21,7 @@ impl std::fmt::Debug for Progress {
 
 impl Progress {
     pub(crate) fn new(reporter: Arc<dyn Reporter>, total_bytes: u64) -> Self {
-        Self { reporter, done_bytes: AtomicU64::new(0), total_bytes }
+        Self { reporter, done_bytes: Mutex::new(0), total_bytes }
     }
 
     /// # Errors
@@ -33,8 +32,10 @@ impl Progress {
 
     pub(crate) fn add(&self, bytes: u64) {
         if bytes > 0 {
-            let done = self.done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            self.reporter.progress(done.min(self.total_bytes), self.total_bytes);
+            // Held while telling, so that what is told never goes back.
+            let mut done_bytes = self.done_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+            *done_bytes += bytes;
+            self.reporter.progress((*done_bytes).min(self.total_bytes), self.total_bytes);
         }
     }
 }

@@ -1,44 +1,108 @@
 //! The manifests of a chain, read and checked before anything is written.
 
+use std::collections::HashSet;
+
 use bytes::BytesMut;
 use domain::{Error, Kind, Result};
 use format::{Compression, Manifest, ManifestObject, ParseLimits, VolumeMeta, names};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use stdx::report::Chain as Report;
 use stdx::size::GIB;
 
+use super::ownership::Place;
+use crate::hash::md5_of_zero_chunk;
 use crate::port::{Context, Layer};
 use crate::work::compute;
+
+/// Manifests read at the same time.
+const LOADS_MAX: usize = 4;
 
 /// One backup of the chain.
 #[derive(Debug)]
 pub(crate) struct LoadedLayer {
     pub(crate) layer: Layer,
-    /// Ordered by offset, without overlap.
-    pub(crate) objects: Vec<ManifestObject>,
+    objects: Objects,
     volume_meta: Option<String>,
+}
+
+/// The data objects of one backup, ordered by offset, without overlap. There may be millions, so each is kept as little more
+/// than its numbers.
+#[derive(Default, Debug)]
+struct Objects {
+    places: Vec<Place>,
+    traits: Vec<Traits>,
+    /// What follows the prefix in the names, one behind the other.
+    tails: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Traits {
+    tail_start: u32,
+    tail_bytes: u8,
+    compression: Compression,
+    zeros: bool,
+}
+
+/// One data object, as its backup's manifest describes it.
+#[derive(Clone, Debug)]
+pub(crate) struct DataObject {
+    pub(crate) name: String,
+    /// Bytes of the volume.
+    pub(crate) place: Place,
+    pub(crate) compression: Compression,
+    /// Known to hold nothing but zeros, by its MD5.
+    pub(crate) zeros: bool,
 }
 
 impl LoadedLayer {
     /// The end of the last object, bytes of volume.
     pub(crate) fn end(&self) -> u64 {
-        self.objects.last().map_or(0, |object| object.offset.saturating_add(object.length))
+        self.objects.places.last().map_or(0, |place| place.end)
+    }
+
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.objects.places
+    }
+
+    pub(crate) fn object(&self, index: usize) -> Option<DataObject> {
+        let (place, traits) = (*self.objects.places.get(index)?, self.objects.traits.get(index)?);
+        let start = traits.tail_start as usize;
+        let tail = self.objects.tails.get(start..start + usize::from(traits.tail_bytes))?;
+        let name = format!("{}{}", self.layer.prefix, std::str::from_utf8(tail).ok()?);
+        Some(DataObject { name, place, compression: traits.compression, zeros: traits.zeros })
+    }
+
+    /// What its objects take of memory.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let Objects { places, traits, tails } = &self.objects;
+        (size_of_val(places.as_slice()) + size_of_val(traits.as_slice()) + tails.len()) as u64
     }
 }
 
 /// Oldest first.
 ///
 /// # Errors
-/// `Damaged` for a manifest that is missing, contradicts itself or belongs to another backup.
+/// `Damaged` for a manifest that is missing, contradicts itself or belongs to another backup, and for a chain that meets
+/// itself.
 pub(crate) async fn load(context: &Context, chain: Vec<Layer>) -> Result<Vec<LoadedLayer>> {
-    let mut layers = Vec::with_capacity(chain.len());
-    for layer in chain {
-        layers.push(load_layer(context, layer).await?);
+    let mut seen = HashSet::with_capacity(chain.len());
+    if let Some(twice) = chain.iter().find(|layer| !seen.insert((&layer.container, &layer.prefix))) {
+        return Err(Error::damaged(format!("Backup {} stands twice in its own chain of backups.", twice.id)));
     }
-    Ok(layers)
+    drop(seen);
+    let zero_length = context.settings.chunk_size_bytes;
+    let zero_md5 = compute(move || md5_of_zero_chunk(usize::try_from(zero_length).unwrap_or_default())).await?;
+    let zeros = ZeroChunk { length: zero_length, md5: zero_md5 };
+    stream::iter(chain).map(|layer| load_layer(context, layer, zeros)).buffered(LOADS_MAX).try_collect().await
 }
 
-async fn load_layer(context: &Context, layer: Layer) -> Result<LoadedLayer> {
+#[derive(Clone, Copy)]
+struct ZeroChunk {
+    length: u64,
+    md5: [u8; 16],
+}
+
+async fn load_layer(context: &Context, layer: Layer, zeros: ZeroChunk) -> Result<LoadedLayer> {
     let document = fetch_document(context, &layer).await?;
     compute(move || {
         // Where the backup's volume ends is known from its hashes only; until then offsets must merely be countable.
@@ -48,9 +112,29 @@ async fn load_layer(context: &Context, layer: Layer) -> Result<LoadedLayer> {
         let mut objects = manifest.objects;
         objects.sort_by_key(|object| object.offset);
         check_overlap(&layer, &objects)?;
+        let objects = Objects::pack(&layer.prefix, &objects, zeros)?;
         Ok(LoadedLayer { layer, objects, volume_meta: manifest.volume_meta })
     })
     .await
+}
+
+impl Objects {
+    fn pack(prefix: &str, objects: &[ManifestObject], zeros: ZeroChunk) -> Result<Self> {
+        let mut packed = Self::default();
+        for object in objects {
+            let tail = object.name.strip_prefix(prefix).unwrap_or_default();
+            let too_large = |error| Error::damaged("The backup's manifest is too large.").with_source(error);
+            packed.traits.push(Traits {
+                tail_start: u32::try_from(packed.tails.len()).map_err(too_large)?,
+                tail_bytes: u8::try_from(tail.len()).map_err(too_large)?,
+                compression: object.compression,
+                zeros: object.length == zeros.length && object.md5 == zeros.md5,
+            });
+            packed.places.push(Place { start: object.offset, end: object.offset.saturating_add(object.length) });
+            packed.tails.extend_from_slice(tail.as_bytes());
+        }
+        Ok(packed)
+    }
 }
 
 async fn fetch_document(context: &Context, layer: &Layer) -> Result<BytesMut> {
@@ -93,23 +177,6 @@ fn check_overlap(layer: &Layer, objects: &[ManifestObject]) -> Result<()> {
     }
     Ok(())
 }
-
-/// A body this long cannot hold the object: a raw one is as long as its bytes, a compressed one is kept only when it is
-/// shorter. The margin forgives writers that keep a compressed body which is a little longer.
-pub(crate) fn check_body_length(object: &ManifestObject, body_bytes: u64) -> Result<()> {
-    let plausible = match object.compression {
-        Compression::None => body_bytes == object.length,
-        Compression::Zlib | Compression::Bz2 | Compression::Zstd => {
-            body_bytes <= object.length.saturating_add(object.length / 8).saturating_add(65_536)
-        }
-    };
-    if plausible {
-        return Ok(());
-    }
-    let (name, length) = (&object.name, object.length);
-    Err(Error::damaged(format!("Object {name} has {body_bytes} bytes in the store and cannot hold {length}.")))
-}
-
 /// What each layer remembers of its volume, oldest first. What cannot be read costs only itself: the volume's bytes
 /// matter more than its name.
 ///

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use domain::{Error, Kind, Result};
 use format::{Sha256Reader, names};
+use stdx::size::GIB;
 use storage::Object;
 
 use crate::hash::Hash;
@@ -33,8 +35,9 @@ pub(crate) struct HashList {
 
 impl HashList {
     /// # Errors
-    /// `Damaged` for a list that is missing or no list; `Invalid` as soon as it proves longer than the target.
-    pub(crate) async fn load(context: &Context, work: &Work, layer: &Layer, target_bytes: u64) -> Result<Self> {
+    /// `Damaged` for a list that is missing, no list, or longer than the backup's volume can be; `Invalid` as soon as it
+    /// proves longer than the target.
+    pub(crate) async fn load(context: &Context, work: &Work, layer: &Layer, target_bytes: Option<u64>) -> Result<Self> {
         let name = names::sha256_file(&layer.prefix);
         let object = match context.store.get(&layer.container, &name, None).await {
             Err(error) if error.kind() == Kind::NotFound => {
@@ -47,15 +50,17 @@ impl HashList {
         work.blocking(move |stop| unpack(object, &spool_dir, &layer, target_bytes, stop)).await
     }
 
-    /// `count` hashes from `first`; blocking.
-    pub(crate) fn read(&self, first: u64, count: usize) -> Result<Vec<Hash>> {
-        let mut hashes = vec![[0; 32]; count];
-        self.file.read_exact_at(hashes.as_flattened_mut(), first * 32).map_err(spool_failed)?;
+    /// Those of the blocks of `bytes`, which begins with a block; blocking.
+    pub(crate) fn of(&self, bytes: Range<u64>) -> Result<Vec<Hash>> {
+        let block_bytes = self.block_bytes as u64;
+        let count = (bytes.end - bytes.start).div_ceil(block_bytes);
+        let mut hashes = vec![[0; 32]; usize::try_from(count).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(hashes.as_flattened_mut(), bytes.start / block_bytes * 32).map_err(spool_failed)?;
         Ok(hashes)
     }
 }
 
-fn unpack(object: Object, spool_dir: &Path, layer: &Layer, target_bytes: u64, stop: &Stop) -> Result<HashList> {
+fn unpack(object: Object, spool_dir: &Path, layer: &Layer, target: Option<u64>, stop: &Stop) -> Result<HashList> {
     std::fs::create_dir_all(spool_dir).map_err(spool_failed)?;
     let mut out = BufWriter::new(tempfile::tempfile_in(spool_dir).map_err(spool_failed)?);
     let mut reader = Sha256Reader::new(StreamReader::new(object.stream, stop))?;
@@ -66,8 +71,15 @@ fn unpack(object: Object, spool_dir: &Path, layer: &Layer, target_bytes: u64, st
         }
         // Counted with the smallest block there is as long as the file has not told its own.
         let block_bytes = reader.block_size().unwrap_or(BLOCK_BYTES_MIN);
-        if count.saturating_mul(block_bytes) >= target_bytes {
+        let hashed = count.saturating_mul(block_bytes);
+        if let Some(target_bytes) = target.filter(|&target_bytes| hashed >= target_bytes) {
             return Err(too_small(layer, target_bytes));
+        }
+        if hashed >= layer.size_bytes.next_multiple_of(GIB) {
+            return Err(Error::damaged(format!(
+                "Backup {} has more block hashes than its volume has blocks.",
+                layer.id
+            )));
         }
         out.write_all(&hash).map_err(spool_failed)?;
         count += 1;
@@ -89,7 +101,7 @@ pub(crate) fn too_small(layer: &Layer, target_bytes: u64) -> Error {
     ))
 }
 
-fn spool_failed(error: std::io::Error) -> Error {
+pub(crate) fn spool_failed(error: std::io::Error) -> Error {
     Error::unavailable("The backup's hashes could not be kept in the spool directory of this worker.")
         .with_source(error)
 }

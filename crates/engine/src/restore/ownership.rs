@@ -1,16 +1,20 @@
 //! Which object each byte of a restored volume comes from: the chain of backups merged before anything is fetched, so
-//! that every byte is written once, from its newest owner.
+//! that every byte is taken once, from its newest owner.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use format::ManifestObject;
+/// Where an object lies in the volume, bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
 
 /// An object of the chain: index of the layer, oldest first, and of the object in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Owner {
-    pub(crate) layer: usize,
-    pub(crate) object: usize,
+    pub(crate) layer: u32,
+    pub(crate) object: u32,
 }
 
 /// A run of the volume that comes from one object. `start` and `end` are bytes of the volume.
@@ -29,14 +33,13 @@ pub(crate) struct Ownership {
 
 impl Ownership {
     /// Lays the layers over each other, oldest first. Each layer's objects are ordered by offset and do not overlap.
-    pub(crate) fn merge<'a>(layers: impl IntoIterator<Item = &'a [ManifestObject]>) -> Self {
+    pub(crate) fn merge<'a>(layers: impl IntoIterator<Item = &'a [Place]>) -> Self {
         let mut segments = Vec::new();
-        for (layer, objects) in layers.into_iter().enumerate() {
-            let upper = objects.iter().enumerate().filter(|(_, object)| object.length > 0).map(|(index, object)| {
-                let owner = Owner { layer, object: index };
-                Segment { start: object.offset, end: object.offset.saturating_add(object.length), owner }
-            });
-            segments = overlay(segments, upper);
+        for (layer, places) in (0..).zip(layers) {
+            let filled = (0..).zip(places).filter(|(_, place)| place.start < place.end);
+            let upper =
+                filled.map(|(object, &Place { start, end })| Segment { start, end, owner: Owner { layer, object } });
+            segments = overlay(segments, upper, places.len());
         }
         Self { segments }
     }
@@ -63,19 +66,46 @@ impl Ownership {
         starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| start..end)
     }
 
-    /// The runs of each object that owns any, ordered by owner.
-    pub(crate) fn by_owner(&self) -> BTreeMap<Owner, Vec<Range<u64>>> {
-        let mut owners: BTreeMap<Owner, Vec<Range<u64>>> = BTreeMap::new();
-        for segment in &self.segments {
-            owners.entry(segment.owner).or_default().push(segment.start..segment.end);
+    /// The runs of each object that owns any, in the order of their first bytes.
+    pub(crate) fn by_owner(&self) -> impl Iterator<Item = (Owner, Vec<Range<u64>>)> {
+        let mut order: Vec<u32> = (0..).zip(&self.segments).map(|(index, _)| index).collect();
+        // Stable: the runs of one owner stay in their order.
+        order.sort_by_key(|&index| self.segments[index as usize].owner);
+        let same_owner = |a: &u32, b: &u32| self.segments[*a as usize].owner == self.segments[*b as usize].owner;
+        let mut groups: Vec<(u32, u32)> = Vec::new();
+        let mut behind = 0;
+        for group in order.chunk_by(same_owner) {
+            let start = behind;
+            behind += group.len() as u32;
+            groups.push((start, behind));
         }
-        owners
+        groups.sort_unstable_by_key(|&(start, _)| order[start as usize]);
+        groups.into_iter().filter_map(move |(start, behind)| {
+            let runs = &order[start as usize..behind as usize];
+            let owner = self.segments[*runs.first()? as usize].owner;
+            let runs = runs.iter().map(|&index| &self.segments[index as usize]);
+            Some((owner, runs.map(|run| run.start..run.end).collect()))
+        })
+    }
+
+    /// Blocks of `block_bytes` that no single object and no gap holds whole, by their index.
+    pub(crate) fn cut_blocks(&self, block_bytes: u64, volume_bytes: u64) -> Vec<u64> {
+        let borders = self.segments.iter().flat_map(|segment| [segment.start, segment.end]);
+        let inside = borders.filter(|&border| !border.is_multiple_of(block_bytes) && border < volume_bytes);
+        let mut blocks: Vec<u64> = inside.map(|border| border / block_bytes).collect();
+        blocks.dedup();
+        blocks
+    }
+
+    /// What it takes of memory, with what [`Self::by_owner`] takes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        (self.segments.capacity() * (size_of::<Segment>() + 3 * size_of::<u32>())) as u64
     }
 }
 
 /// `upper` hides what lies under it; both are ordered and without overlap.
-fn overlay(lower: Vec<Segment>, upper: impl Iterator<Item = Segment>) -> Vec<Segment> {
-    let mut merged = Vec::with_capacity(lower.len());
+fn overlay(lower: Vec<Segment>, upper: impl Iterator<Item = Segment>, upper_count: usize) -> Vec<Segment> {
+    let mut merged = Vec::with_capacity(lower.len() + upper_count);
     let mut lower = lower.into_iter();
     let mut rest = lower.next();
     for top in upper {
@@ -93,28 +123,27 @@ fn overlay(lower: Vec<Segment>, upper: impl Iterator<Item = Segment>) -> Vec<Seg
     }
     merged.extend(rest);
     merged.extend(lower);
+    merged.shrink_to_fit();
     merged
 }
 
 #[cfg(test)]
 mod tests {
-    use format::Compression;
     use proptest::prelude::*;
 
     use super::*;
 
     const VOLUME: usize = 200;
 
-    fn object(start: usize, end: usize) -> ManifestObject {
-        let (offset, length) = (start as u64, (end - start) as u64);
-        ManifestObject { name: String::new(), offset, length, compression: Compression::None, md5: [0; 16] }
+    fn place(start: usize, end: usize) -> Place {
+        Place { start: start as u64, end: end as u64 }
     }
 
     /// Cuts become objects: from every second cut to the next one.
-    fn layers() -> impl Strategy<Value = Vec<Vec<ManifestObject>>> {
+    fn layers() -> impl Strategy<Value = Vec<Vec<Place>>> {
         let layer = prop::collection::btree_set(0..VOLUME + 40, 0..24).prop_map(|cuts| {
             let cuts: Vec<usize> = cuts.into_iter().collect();
-            cuts.chunks_exact(2).map(|pair| object(pair[0], pair[1])).collect()
+            cuts.chunks_exact(2).map(|pair| place(pair[0], pair[1])).collect()
         });
         prop::collection::vec(layer, 1..5)
     }
@@ -124,10 +153,10 @@ mod tests {
         fn agrees_with_byte_by_byte(layers in layers()) {
             let mut naive = vec![None; VOLUME];
             for (layer, objects) in layers.iter().enumerate() {
-                for (index, object) in objects.iter().enumerate() {
-                    let end = ((object.offset + object.length) as usize).min(VOLUME);
-                    for byte in naive.iter_mut().take(end).skip(object.offset as usize) {
-                        *byte = Some(Owner { layer, object: index });
+                for (index, place) in objects.iter().enumerate() {
+                    let end = (place.end as usize).min(VOLUME);
+                    for byte in naive.iter_mut().take(end).skip(place.start as usize) {
+                        *byte = Some(Owner { layer: layer as u32, object: index as u32 });
                     }
                 }
             }

@@ -183,7 +183,7 @@ async fn cancelling_stops_a_restore() {
     let content = mixed(8);
     let (layer, _) = lab.back_up(&content, None).await;
     lab.store.inject(Rule::new(Operation::Get, 2, Fault::Stall).on("-0000").times(u64::MAX));
-    let target = lab.volume(&content);
+    let target = lab.volume(&vec![7; content.len()]);
     let cancel = async {
         while !lab.store.calls(Operation::Get).iter().any(|name| name.contains("-0000")) {
             tokio::task::yield_now().await;
@@ -238,7 +238,7 @@ async fn a_lost_object_is_named() {
     let (layer, _) = lab.back_up(&content, None).await;
     let lost = names::data_object(&layer.prefix, 2, 1);
     lab.store.delete(CONTAINER, &lost).await.unwrap();
-    let error = lab.restore(&[layer], &lab.volume(&content), false).await.unwrap_err();
+    let error = lab.restore(&[layer], &lab.volume(&noise(8, 3 * CHUNK)), false).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Damaged);
     assert!(error.message().contains(&lost), "{error}");
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use domain::{BackupId, Error, Result, Timestamp, VolumeId};
 use engine::{
     BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Settings, Stored,
+    VerifyOutcome,
 };
 use format::{Compression, Manifest, ParseLimits, VolumeMeta, names};
 use futures::TryStreamExt;
@@ -93,7 +94,11 @@ impl Lab {
         engine::restore(&self.context, request, Arc::new(Recorder::default())).await
     }
 
-    /// Restores to a new volume and to a used one that is larger; both must hold exactly `content`.
+    pub(crate) async fn verify(&self, chain: &[Layer]) -> Result<VerifyOutcome> {
+        engine::verify(&self.context, chain.to_vec(), Arc::new(Recorder::default())).await
+    }
+
+    /// Restores to a new volume and to a used one that is larger, both must hold exactly `content`; and verifies.
     pub(crate) async fn assert_restores(&self, chain: &[Layer], content: &[u8]) {
         let fresh = self.volume(&vec![0; content.len()]);
         self.restore(chain, &fresh, true).await.unwrap();
@@ -104,6 +109,7 @@ impl Lab {
         let found = suite::content(&*used).unwrap();
         assert!(found[..content.len()] == *content, "a used volume differs");
         assert!(found[content.len()..].iter().all(|&byte| byte == 0xdd), "the rest of a larger volume was touched");
+        assert_eq!(self.verify(chain).await.unwrap().volume_bytes, content.len() as u64);
     }
 
     pub(crate) async fn names(&self, prefix: &str) -> Vec<String> {

@@ -194,7 +194,7 @@ async fn progress_ends_with_everything() {
     let recorder = Recorder::default();
     let metas = engine::restore(&lab.context, request, std::sync::Arc::new(recorder.clone())).await.unwrap();
     assert_eq!(metas[0].name.as_deref(), Some("disk"));
-    assert_eq!(recorder.progress.lock().unwrap().last(), Some(&(2 * total, 2 * total)));
+    assert_eq!(recorder.progress.lock().unwrap().last(), Some(&(total, total)));
 }
 
 #[tokio::test]
