@@ -73,7 +73,26 @@ mod real {
 
     #[test]
     fn chains_in_swift_restore_through_both() {
-        run(Bench::swift().unwrap(), SWIFT_CHAINS, Maker::Either, through_both);
+        run(Bench::swift(5 << 30).unwrap(), SWIFT_CHAINS, Maker::Either, through_both);
+    }
+
+    #[test]
+    fn hashes_in_segments_are_read_by_stock_and_go_with_their_backup() {
+        let seed = Seed::from_environment();
+        println!("EMBERKEEP_TEST_SEED={seed}");
+        let mut bench = Bench::swift(1 << 20).unwrap();
+        let plan = ChainPlan::with_many_hashes(seed);
+        let layers = bench.make(&plan).unwrap();
+        for layer in layers.iter().take(2) {
+            let traces = bench.traces(layer).unwrap();
+            let segments = traces.iter().filter(|name| !name.starts_with(&layer.prefix)).count();
+            assert!(segments > 1, "the hashes of our backups are not in segments: {traces:?}");
+        }
+        through_both(&mut bench, &plan, &layers).unwrap();
+        bench.delete_by_us(&plan, &layers).unwrap();
+        for layer in &layers {
+            assert_eq!(bench.traces(layer).unwrap(), [""; 0], "something is left");
+        }
     }
 
     #[test]

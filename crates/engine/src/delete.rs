@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use stdx::backoff::Backoff;
 use storage::ObjectStore;
 
-use crate::listing::{check_prefix, pages};
+use crate::listing::{belongs_to, check_prefix, pages};
 use crate::port::Context;
 use crate::work::Work;
 
@@ -52,6 +52,11 @@ async fn delete_all(context: &Context, container: &str, prefix: &str) -> Result<
             };
             found |= !page.is_empty();
             delete_names(context, container, page.into_iter().map(|entry| entry.name)).await?;
+        }
+        // Of large objects, and of those that an attempt died over.
+        match store.delete_parts(container, prefix, &|name| belongs_to(name, prefix)).await {
+            Err(error) if is_impossible_name(store, &error).await => {}
+            parts => found |= parts? > 0,
         }
         if !found {
             return Ok(());

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 pub use driver::{AuthVersion, Driver};
 
 use crate::layers::RetryPolicy;
+use crate::swift::SwiftOptions;
 
 /// Where objects live and how to get there. Reading it from a file or the environment checks it (see [`Config::check`]),
 /// so that a mistake is met before any port is bound.
@@ -57,6 +58,9 @@ pub struct Config {
     pub backup_swift_object_size: u64,
     /// Bytes of volume per SHA-256.
     pub backup_swift_block_size: u64,
+    /// Not Cinder's: bytes beyond which an object is stored as a static large object, in segments of this length. No more
+    /// than the cluster's `max_file_size`.
+    pub backup_swift_segment_size: u64,
     /// How often a failed request is repeated, with either driver.
     pub backup_swift_retry_attempts: u32,
     /// The first pause before a repetition, in seconds; it doubles.
@@ -102,6 +106,7 @@ impl Default for Config {
             backup_swift_create_storage_policy: None,
             backup_swift_object_size: 52_428_800,
             backup_swift_block_size: 32_768,
+            backup_swift_segment_size: SwiftOptions::SEGMENT_BYTES,
             backup_swift_retry_attempts: 3,
             backup_swift_retry_backoff: 2,
             backup_swift_ca_cert_file: None,

@@ -20,7 +20,7 @@ use domain::Result;
 pub use body::Body;
 pub use config::{AuthVersion, Config, Driver};
 pub use openstack::Secret;
-pub use port::{Entry, GetStream, Object, ObjectStore, Page};
+pub use port::{Entry, GetStream, Gone, Object, ObjectStore, Page};
 pub use posix::PosixStore;
 pub use swift::{Endpoint as SwiftEndpoint, SwiftOptions, SwiftStore};
 

@@ -39,6 +39,9 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// Says of an object's name that there is no such object any more.
+pub type Gone<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
+
 /// Where objects live. Every method may be called at the same time from many tasks, and dropped at any await: an
 /// abandoned `put` leaves the old object or the new one, never a part.
 ///
@@ -53,7 +56,8 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
     async fn ensure_container(&self, container: &str) -> Result<()>;
 
     /// Stores `body` durably under `name`, replacing what was there. `md5` is the MD5 of the body: a store that ends up
-    /// with other bytes answers `Damaged` and keeps no such object. There is no compare-and-swap.
+    /// with other bytes answers `Damaged` and keeps no such object. There is no compare-and-swap. A body that is too long for
+    /// the store is kept in parts of its own, which makes no difference to those who read it.
     async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()>;
 
     /// Reads an object, or `range` of it. The range is cut at the object's end (`length_bytes` tells); one that is empty or
@@ -66,8 +70,14 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
     /// Names that start with `prefix`, after `after`. May lag behind puts and deletes. A missing container is empty.
     async fn list(&self, container: &str, prefix: &str, after: Option<&str>) -> Result<Page>;
 
-    /// Removes the object. Removing what is not there is `Ok`.
+    /// Removes the object. Removing what is not there is `Ok`. Its parts may stay.
     async fn delete(&self, container: &str, name: &str) -> Result<()>;
+
+    /// Removes the parts, left by deletions and by puts that failed, of objects whose names start with `prefix` and which
+    /// `gone` says are there no more. Answers how many it found.
+    async fn delete_parts(&self, _container: &str, _prefix: &str, _gone: &Gone<'_>) -> Result<u64> {
+        Ok(0)
+    }
 }
 
 /// What of `range` lies inside an object of `length_bytes`.

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod failures;
+mod large;
 mod listings;
 mod names;
 
@@ -29,6 +30,7 @@ pub async fn run(store: Arc<dyn ObjectStore>) {
     names::run(&bench).await;
     listings::run(&bench).await;
     failures::run(&bench).await;
+    large::run(&bench).await;
     bench.clean().await;
 }
 

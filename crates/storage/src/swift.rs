@@ -1,8 +1,10 @@
-//! OpenStack Swift as object store, as Cinder's driver uses it (contract §3): plain objects, MD5 as ETag, no segments.
+//! OpenStack Swift as object store, as Cinder's driver uses it (contract §3): plain objects, MD5 as ETag; segments only for
+//! what Swift does not take in one.
 
 mod account;
 mod failure;
 mod idle;
+mod large;
 mod listing;
 mod read;
 mod upload;
@@ -21,7 +23,7 @@ use account::{Account, Call};
 use failure::refused;
 
 use crate::config::Driver;
-use crate::{Body, Object, ObjectStore, Page, name};
+use crate::{Body, Gone, Object, ObjectStore, Page, name};
 
 /// The longest page that Swift gives by default.
 const PAGE_LIMIT: usize = 10_000;
@@ -37,6 +39,13 @@ pub struct SwiftOptions {
     pub client: http::ClientOptions,
     /// A request in which no byte moves for so long has failed.
     pub idle_timeout: Duration,
+    /// Longer bodies are cut into segments of this length, in bytes.
+    pub segment_bytes: u64,
+}
+
+impl SwiftOptions {
+    /// What a Swift takes in one object unless it is told otherwise, but for two bytes.
+    pub const SEGMENT_BYTES: u64 = 5 << 30;
 }
 
 /// Which of the catalogue's endpoints is the account.
@@ -66,6 +75,7 @@ pub struct SwiftStore {
     create_containers: bool,
     storage_policy: Option<String>,
     page_limit: usize,
+    segment_bytes: u64,
 }
 
 impl fmt::Debug for SwiftStore {
@@ -90,6 +100,7 @@ impl SwiftStore {
             create_containers: options.create_containers,
             storage_policy: options.storage_policy.clone(),
             page_limit: PAGE_LIMIT,
+            segment_bytes: options.segment_bytes.max(1),
             account: Account::new(options)?,
         })
     }
@@ -98,6 +109,31 @@ impl SwiftStore {
     #[must_use]
     pub fn with_page_limit(self, page_limit: usize) -> Self {
         Self { page_limit: page_limit.clamp(1, PAGE_LIMIT), ..self }
+    }
+
+    /// Stores `range` of the body as one object. `md5` is that of the range.
+    async fn put_plain(&self, container: &str, name: &str, body: Body, range: Range<u64>, md5: [u8; 16]) -> Result<()> {
+        let etag = stdx::hex::encode(&md5);
+        let mut call = Call::object(Method::PUT, container, name)?;
+        call.headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+        call.headers.insert(ETAG, HeaderValue::from_str(&etag).map_err(|_| Error::internal("an MD5 is hexadecimal"))?);
+        call.body = Some((body, range));
+        let response = self.account.send(&call).await?;
+        if response.status() != StatusCode::CREATED {
+            return Err(refused(&call, &response));
+        }
+        let stored = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if stored.trim_matches('"').eq_ignore_ascii_case(&etag) {
+            return Ok(());
+        }
+        // Contract §3.2: other bytes than those sent. They must not stay under this name.
+        let error = Error::damaged(format!(
+            "Swift stored object {container}/{name} with another MD5 than that of the bytes sent."
+        ));
+        self.delete(container, name).await.map_err(|cause| {
+            Error::damaged(format!("{} It could not be removed either.", error.message())).with_source(cause)
+        })?;
+        Err(error)
     }
 
     async fn create_container(&self, container: &str) -> Result<()> {
@@ -140,27 +176,11 @@ impl ObjectStore for SwiftStore {
     }
 
     async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()> {
-        let etag = stdx::hex::encode(&md5);
-        let mut call = Call::object(Method::PUT, container, name)?;
-        call.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.length_bytes()));
-        call.headers.insert(ETAG, HeaderValue::from_str(&etag).map_err(|_| Error::internal("an MD5 is hexadecimal"))?);
-        call.body = Some(body);
-        let response = self.account.send(&call).await?;
-        if response.status() != StatusCode::CREATED {
-            return Err(refused(&call, &response));
+        let length_bytes = body.length_bytes();
+        if length_bytes > self.segment_bytes {
+            return self.put_large(container, name, body, md5).await;
         }
-        let stored = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if stored.trim_matches('"').eq_ignore_ascii_case(&etag) {
-            return Ok(());
-        }
-        // Contract §3.2: other bytes than those sent. They must not stay under this name.
-        let error = Error::damaged(format!(
-            "Swift stored object {container}/{name} with another MD5 than that of the bytes sent."
-        ));
-        self.delete(container, name).await.map_err(|cause| {
-            Error::damaged(format!("{} It could not be removed either.", error.message())).with_source(cause)
-        })?;
-        Err(error)
+        self.put_plain(container, name, body, 0..length_bytes, md5).await
     }
 
     async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object> {
@@ -213,6 +233,10 @@ impl ObjectStore for SwiftStore {
             status if status.is_success() => Ok(()),
             _ => Err(refused(&call, &response)),
         }
+    }
+
+    async fn delete_parts(&self, container: &str, prefix: &str, gone: &Gone<'_>) -> Result<u64> {
+        self.delete_segments(container, prefix, gone).await
     }
 }
 

@@ -52,14 +52,15 @@ impl Bench {
         Self::new(folder, &Config::posix(&path), StockPlace::Posix { path: path.clone() })
     }
 
-    /// Over a real Swift.
-    pub(crate) fn swift() -> Result<Self> {
+    /// Over a real Swift, in which objects above `segment_size` bytes are static large ones.
+    pub(crate) fn swift(segment_size: u64) -> Result<Self> {
         let auth_url = std::env::var(SWIFT).with_context(|| format!("{SWIFT} is not set"))?;
         let config = Config {
             backup_driver: Driver::Swift,
             backup_swift_auth_url: Some(auth_url.clone()),
             backup_swift_user: Some(SWIFT_USER.to_owned()),
             backup_swift_key: Some(Secret::new(SWIFT_KEY)),
+            backup_swift_segment_size: segment_size,
             ..Config::default()
         };
         let place = StockPlace::Swift { auth_url, user: SWIFT_USER.to_owned(), key: SWIFT_KEY.to_owned() };
@@ -138,6 +139,28 @@ impl Bench {
             ensure!(left.entries.is_empty(), "objects are left: {:?}", left.entries);
         }
         Ok(())
+    }
+
+    /// Deletes what either side made by ourselves, newest first.
+    pub(crate) fn delete_by_us(&self, plan: &ChainPlan, layers: &[Layer]) -> Result<()> {
+        for (layer, planned) in layers.iter().zip(&plan.layers).rev() {
+            let context = self.context(planned, plan.block_size);
+            self.runtime.block_on(engine::delete(&context, &layer.container, &layer.prefix))?;
+        }
+        Ok(())
+    }
+
+    /// Names that have to do with the layer, whatever they begin with.
+    pub(crate) fn traces(&self, layer: &Layer) -> Result<Vec<String>> {
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.runtime.block_on(self.store.list(&layer.container, "", after.as_deref()))?;
+            names.extend(page.entries.into_iter().map(|entry| entry.name).filter(|name| name.contains(&layer.prefix)));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(names),
+            }
+        }
     }
 
     /// Both sides back the same volume up under the same identity: the documents must be equal.

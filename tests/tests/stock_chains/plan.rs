@@ -80,6 +80,18 @@ impl ChainPlan {
         Self { block_size, layers }
     }
 
+    /// A full backup and an incremental of ours, then one of stock's, with more than a mebibyte of hashes each.
+    pub(crate) fn with_many_hashes(seed: Seed) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed.0);
+        let mut content = vec![0; 20 * MIB];
+        let layers = [Maker::Ours, Maker::Ours, Maker::Stock].map(|maker| {
+            change(&mut rng, &mut content);
+            let content = content.clone();
+            LayerPlan { maker, content, compression: Compression::Zstd, object_size: 1024 * KIB, sparse: true }
+        });
+        Self { block_size: KIB, layers: layers.into() }
+    }
+
     /// How many layers a restore covers: all of them, and the full backup alone.
     pub(crate) fn restored_lengths(&self) -> Vec<usize> {
         let all = self.layers.len();

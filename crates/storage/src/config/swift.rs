@@ -8,6 +8,9 @@ use openstack::{ApplicationCredential, Credentials, Domain, Interface, Password,
 use super::{AuthVersion, Config};
 use crate::swift::{Endpoint, SwiftOptions};
 
+/// Swift slows the reading of smaller segments down.
+const SEGMENT_BYTES_MIN: u64 = 1 << 20;
+
 impl Config {
     pub(crate) fn swift_options(&self) -> Result<SwiftOptions> {
         self.check_auth_mode()?;
@@ -17,6 +20,9 @@ impl Config {
             0 => Err(Error::invalid(format!("{key} must not be 0."))),
             secs => Ok(Duration::from_secs(secs)),
         };
+        if self.backup_swift_segment_size < SEGMENT_BYTES_MIN {
+            return Err(Error::invalid(format!("backup_swift_segment_size must be {SEGMENT_BYTES_MIN} at least.")));
+        }
         Ok(SwiftOptions {
             credentials: self.credentials()?,
             endpoint: self.endpoint()?,
@@ -28,6 +34,7 @@ impl Config {
                 connect_timeout: timeout(self.backup_swift_connect_timeout_secs, "backup_swift_connect_timeout_secs")?,
             },
             idle_timeout: timeout(self.backup_swift_request_timeout_secs, "backup_swift_request_timeout_secs")?,
+            segment_bytes: self.backup_swift_segment_size,
         })
     }
 

@@ -9,7 +9,7 @@ use domain::{Error, Kind, Result};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use md5::{Digest, Md5};
 
-use crate::{Body, GetStream, Object, ObjectStore, Page};
+use crate::{Body, GetStream, Gone, Object, ObjectStore, Page};
 
 /// The method that a rule applies to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -210,6 +210,10 @@ impl ObjectStore for Faults {
 
     async fn delete(&self, container: &str, name: &str) -> Result<()> {
         self.plain((Operation::Delete, name), self.inner.delete(container, name), Some(())).await
+    }
+
+    async fn delete_parts(&self, container: &str, prefix: &str, gone: &Gone<'_>) -> Result<u64> {
+        self.inner.delete_parts(container, prefix, gone).await
     }
 }
 

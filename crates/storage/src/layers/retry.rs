@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
 
-use crate::{Body, Object, ObjectStore, Page};
+use crate::{Body, Gone, Object, ObjectStore, Page};
 
 /// How often and how patiently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,6 +97,10 @@ impl ObjectStore for Retry {
 
     async fn delete(&self, container: &str, name: &str) -> Result<()> {
         self.repeat("delete", || self.inner.delete(container, name)).await
+    }
+
+    async fn delete_parts(&self, container: &str, prefix: &str, gone: &Gone<'_>) -> Result<u64> {
+        self.repeat("delete_parts", || self.inner.delete_parts(container, prefix, gone)).await
     }
 }
 

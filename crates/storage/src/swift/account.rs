@@ -1,6 +1,7 @@
 //! Requests to one account: its address, the token, one renewal of it, the trace, and the watch over idle transfers.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub(super) struct Call {
     name: Option<String>,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) headers: HeaderMap,
-    pub(super) body: Option<Body>,
+    /// With the range of it that is sent.
+    pub(super) body: Option<(Body, Range<u64>)>,
 }
 
 impl Call {
@@ -40,6 +42,12 @@ impl Call {
     pub(super) fn object(method: Method, container: &str, object: &str) -> Result<Self> {
         name::check_object(object)?;
         Ok(Self { name: Some(object.to_owned()), ..Self::container(method, container)? })
+    }
+
+    /// Sends all of it.
+    pub(super) fn set_body(&mut self, body: Body) {
+        let range = 0..body.length_bytes();
+        self.body = Some((body, range));
     }
 
     /// `Object` or `Container`, as errors name it.
@@ -121,8 +129,8 @@ impl Account {
         if let Some(trace) = chassis::trace::current_traceparent().and_then(|text| HeaderValue::from_str(&text).ok()) {
             request = request.header(chassis::trace::TRACEPARENT, trace);
         }
-        if let Some(body) = &call.body {
-            request = request.body(upload::body(call, body, progress.clone()).await?);
+        if let Some((body, range)) = &call.body {
+            request = request.body(upload::body(call, body, range.clone(), progress.clone()).await?);
         }
         let answer =
             progress.watch(self.idle_timeout, request.send()).await.ok_or_else(|| stalled(call, self.idle_timeout))?;

@@ -32,21 +32,51 @@ fn password() -> Password {
 }
 
 fn store(credentials: Credentials, region: Option<&str>) -> SwiftStore {
+    SwiftStore::new(options(credentials, region)).expect("a store").with_page_limit(7)
+}
+
+fn options(credentials: Credentials, region: Option<&str>) -> SwiftOptions {
     let endpoint = Endpoint { region: region.map(str::to_owned), ..Endpoint::default() };
-    let options = SwiftOptions {
+    SwiftOptions {
         credentials,
         endpoint,
         create_containers: true,
         storage_policy: None,
         client: http::ClientOptions::default(),
         idle_timeout: Duration::from_secs(60),
-    };
-    SwiftStore::new(options).expect("a store").with_page_limit(7)
+        segment_bytes: SwiftOptions::SEGMENT_BYTES,
+    }
 }
 
 #[tokio::test]
 async fn swift_with_tempauth_passes_the_suite() {
     suite::run(Arc::new(store(tempauth(), None))).await;
+}
+
+#[tokio::test]
+async fn swift_with_large_objects_passes_the_suite() {
+    let options = SwiftOptions { segment_bytes: 1 << 20, ..options(tempauth(), None) };
+    suite::run(Arc::new(SwiftStore::new(options).expect("a store").with_page_limit(7))).await;
+}
+
+#[tokio::test]
+async fn segments_lie_outside_of_their_object_s_prefix() {
+    let options = SwiftOptions { segment_bytes: 1 << 20, ..options(tempauth(), None) };
+    let store = SwiftStore::new(options).expect("a store");
+    let container = format!("segments-{}", uuid::Uuid::new_v4());
+    store.ensure_container(&container).await.expect("a container");
+    let data = Bytes::from(vec![7; 5 << 19]);
+    store.put(&container, "p/o", Body::Bytes(data.clone()), Md5::digest(&data).into()).await.expect("puts");
+    let page = store.list(&container, "", None).await.expect("lists");
+    let names: Vec<&str> = page.entries.iter().map(|entry| entry.name.as_str()).collect();
+    let sum = stdx::hex::encode(&Md5::digest(&data));
+    let mut expected = vec!["p/o".to_owned()];
+    expected.extend((0..3).map(|number| format!("segments/p/o/{sum}/{number:05}")));
+    assert_eq!(names, expected);
+    let unmade = store.delete_parts(&container, "p/o", &|_| false).await.expect("lists");
+    assert_eq!((unmade, store.head(&container, "p/o").await.expect("there")), (0, 5 << 19));
+    store.delete(&container, "p/o").await.expect("deletes");
+    assert_eq!(store.delete_parts(&container, "p/", &|name| name == "p/o").await.expect("deletes"), 3);
 }
 
 #[tokio::test]
@@ -97,6 +127,7 @@ async fn a_missing_container_or_policy_is_explained() {
         storage_policy: None,
         client: http::ClientOptions::default(),
         idle_timeout: Duration::from_secs(60),
+        segment_bytes: SwiftOptions::SEGMENT_BYTES,
     };
     let container = format!("absent-{}", uuid::Uuid::new_v4());
     let kept_out = SwiftStore::new(options.clone()).expect("a store");

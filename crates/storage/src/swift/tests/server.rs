@@ -103,6 +103,7 @@ pub(super) fn store(credentials: Credentials) -> Result<SwiftStore> {
         storage_policy: None,
         client: openstack::http::ClientOptions::default(),
         idle_timeout: Duration::from_millis(400),
+        segment_bytes: 1 << 20,
     })
 }
 
