@@ -38,7 +38,7 @@ struct Order {
     container: String,
     compression: String,
     spool_dir: PathBuf,
-    /// Of `back_up` the parent's chain, of `restore` the backup's; oldest first.
+    /// Of `back_up` the parent's chain, else the backup's; oldest first.
     #[serde(default)]
     chain: Vec<Backup>,
     #[serde(default)]
@@ -56,6 +56,8 @@ struct Order {
 enum Act {
     BackUp,
     Restore,
+    /// Proves the chain without a target.
+    Verify,
     /// The volume's bytes as objects, and nothing else: what the store can take.
     Put,
     Delete,
@@ -111,6 +113,7 @@ async fn main() -> Outcome<()> {
     let answer = match order.act {
         Act::BackUp => back_up(&context, &pool, &order).await?,
         Act::Restore => restore(&context, &pool, &order).await?,
+        Act::Verify => verify(&context, &order).await?,
         Act::Put => put(&context, &pool, &order).await?,
         Act::Delete => delete(&context, &order).await?,
     };
@@ -198,6 +201,13 @@ async fn restore(context: &Context, pool: &DirectoryPool, order: &Order) -> Outc
     let cost = Cost::begin();
     engine::restore(context, request, Arc::new(Silent)).await?;
     Ok(cost.end())
+}
+
+async fn verify(context: &Context, order: &Order) -> Outcome<Answer> {
+    let chain = order.chain.iter().map(|backup| order.layer(backup)).collect::<Outcome<_>>()?;
+    let cost = Cost::begin();
+    let outcome = engine::verify(context, chain, Arc::new(Silent)).await?;
+    Ok(Answer { objects: outcome.object_count, ..cost.end() })
 }
 
 /// Reads and sums first: the transfer alone is measured.

@@ -72,7 +72,7 @@ impl Job {
         reporter: Arc<dyn Reporter>,
     ) -> Result<Self> {
         let mut ownership = Ownership::merge(layers.iter().map(LoadedLayer::places));
-        let volume_bytes = volume_bytes(&hashes, &ownership, layers.last())?;
+        let volume_bytes = volume_bytes(&hashes, &ownership, &layers)?;
         ownership.truncate(volume_bytes);
         let block_bytes = hashes.block_bytes as u64;
         let spool_dir = &context.settings.spool_dir;
@@ -153,15 +153,18 @@ fn parts(range: Range<u64>, part_bytes: u64) -> impl Iterator<Item = Range<u64>>
 /// ends where the newest layer that holds a part of the block ends, unless that goes on past the block.
 ///
 /// # Errors
-/// `Damaged` when the newest backup stores bytes past its own hashes.
-fn volume_bytes(hashes: &HashList, ownership: &Ownership, newest: Option<&LoadedLayer>) -> Result<u64> {
+/// `Damaged` when the hashes end before the volume does.
+fn volume_bytes(hashes: &HashList, ownership: &Ownership, layers: &[LoadedLayer]) -> Result<u64> {
     let block_bytes = hashes.block_bytes as u64;
     let hashed_max = hashes.count.saturating_mul(block_bytes);
-    if let Some(newest) = newest.filter(|newest| newest.end() > hashed_max) {
+    let Some(asked) = layers.last().map(|asked| &asked.layer) else { return Ok(0) };
+    // A volume that was larger once has shrunk.
+    let no_larger = layers.iter().filter(|layer| layer.layer.size_bytes <= asked.size_bytes);
+    let end = no_larger.map(LoadedLayer::end).max().unwrap_or(0);
+    if end > hashed_max {
         return Err(Error::damaged(format!(
-            "Backup {} stores bytes up to {}, but its hashes cover {hashed_max} only.",
-            newest.layer.id,
-            newest.end()
+            "The hashes of backup {} cover {hashed_max} bytes, but its volume has at least {end}.",
+            asked.id
         )));
     }
     let Some(last_block) = hashed_max.checked_sub(block_bytes) else { return Ok(0) };
