@@ -54,6 +54,8 @@ pub struct EngineConfig {
     /// `zstd`, `zlib`, `bz2` or `none` (contract §3.2; Cinder's default is zlib).
     #[serde(deserialize_with = "compression")]
     pub backup_compression_algorithm: Compression,
+    /// 1 to 19 for zstd, 1 to 9 for zlib and bz2; higher is slower and smaller. 1, 6 and 9 when not given.
+    pub compression_level: Option<u32>,
     /// What the buffers of one job may hold.
     pub memory_budget_mib: u64,
     /// Objects in flight to or from the store, per job.
@@ -62,7 +64,21 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { backup_compression_algorithm: Compression::Zstd, memory_budget_mib: 256, transfers: 4 }
+        let backup_compression_algorithm = Compression::Zstd;
+        Self { backup_compression_algorithm, compression_level: None, memory_budget_mib: 256, transfers: 4 }
+    }
+}
+
+impl EngineConfig {
+    fn check_level(&self) -> Result<(), ConfigError> {
+        let levels = self.backup_compression_algorithm.levels();
+        match self.compression_level {
+            Some(level) if !levels.contains(&level) => {
+                let range = format!("must be between {} and {}", levels.start(), levels.end());
+                Err(ConfigError::value("engine.compression_level", range))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -121,6 +137,7 @@ impl Config {
         not_empty("worker.spool_dir", &self.spool_dir)?;
         at_least("worker.backup_max_operations", self.backup_max_operations, 1)?;
         at_least("engine.transfers", self.engine.transfers, 1)?;
+        self.engine.check_level()?;
         if self.engine.memory_budget_mib.saturating_mul(MIB) < self.layout.chunk_size_bytes {
             return Err(ConfigError::value("engine.memory_budget_mib", "must hold at least one object of the store"));
         }
@@ -132,6 +149,7 @@ impl Config {
             chunk_size_bytes: self.layout.chunk_size_bytes,
             block_size_bytes: self.layout.block_size_bytes,
             compression: self.engine.backup_compression_algorithm,
+            compression_level: self.engine.compression_level,
             memory_budget_bytes: self.engine.memory_budget_mib.saturating_mul(MIB),
             transfers_max: self.engine.transfers,
             spool_dir: self.spool_dir.clone(),
@@ -207,6 +225,10 @@ mod tests {
         assert_eq!(section.backup_compression_algorithm, Compression::Zlib);
         assert!(toml::<EngineConfig>("backup_compression_algorithm = 'rar'").is_err());
         assert!(toml::<EngineConfig>("compress = true").is_err());
+        for (text, right) in [("compression_level = 19", true), ("compression_level = 20", false)] {
+            let engine: EngineConfig = toml(text).expect("a number");
+            assert_eq!(Config { engine, ..Config::default() }.check().is_ok(), right, "{text}");
+        }
     }
 
     fn toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfigError> {

@@ -37,6 +37,8 @@ struct Order {
     store: Store,
     container: String,
     compression: String,
+    #[serde(default)]
+    compression_level: Option<u32>,
     spool_dir: PathBuf,
     /// Of `back_up` the parent's chain, else the backup's; oldest first.
     #[serde(default)]
@@ -138,6 +140,7 @@ impl Order {
             chunk_size_bytes: CHUNK_BYTES,
             block_size_bytes: 32_768,
             compression: Compression::parse(&self.compression).ok_or("unknown compression")?,
+            compression_level: self.compression_level,
             memory_budget_bytes: 256 * MIB,
             transfers_max: TRANSFERS,
             spool_dir: self.spool_dir.clone(),

@@ -8,14 +8,10 @@ use bytes::Bytes;
 use domain::Result;
 use format::Compression;
 use md5::{Digest, Md5};
-use sha2::Sha256;
 
-/// SHA-256 of one block.
-pub(crate) type Hash = [u8; 32];
-
-pub(crate) fn sha256(bytes: &[u8]) -> Hash {
-    Sha256::digest(bytes).into()
-}
+use crate::port::Settings;
+pub(crate) use crate::sha256_sums::{Hash, sha256};
+use crate::sha256_sums::{LANES, sha256_of_four};
 
 pub(crate) fn md5_of(bytes: &[u8]) -> [u8; 16] {
     Md5::digest(bytes).into()
@@ -47,6 +43,31 @@ impl BlockHasher {
         if is_zero(block) { self.zero_hash(block.len()) } else { sha256(block) }
     }
 
+    /// The hashes of all blocks of `bytes`, of which only the last may be short.
+    pub(crate) fn hash_all(&self, bytes: &[u8], hashes: &mut Vec<Hash>) {
+        let mut waiting = [(0, &bytes[..0]); LANES];
+        let mut count = 0;
+        for block in bytes.chunks(self.block_bytes) {
+            let at = hashes.len();
+            hashes.push(self.zero_block);
+            if is_zero(block) {
+                hashes[at] = self.zero_hash(block.len());
+                continue;
+            }
+            waiting[count] = (at, block);
+            count += 1;
+            if count == LANES {
+                for ((at, _), hash) in waiting.iter().zip(sha256_of_four(waiting.map(|(_, block)| block))) {
+                    hashes[*at] = hash;
+                }
+                count = 0;
+            }
+        }
+        for (at, block) in &waiting[..count] {
+            hashes[*at] = sha256(block);
+        }
+    }
+
     /// The hash of `length` zeros; free for a whole block, and only the last block of a volume is shorter.
     pub(crate) fn zero_hash(&self, length: usize) -> Hash {
         if length == self.block_bytes { self.zero_block } else { sha256(&vec![0; length]) }
@@ -68,28 +89,47 @@ pub(crate) struct Encoded {
     pub(crate) md5: [u8; 16],
 }
 
-/// Compresses and hashes; blocking.
-pub(crate) fn encode(compression: Compression, bytes: &Bytes) -> Result<Encoded> {
-    let md5 = md5_of(bytes);
-    let (compression, body) = format::encode(compression, bytes.clone())?;
-    let body_md5 = if compression == Compression::None { md5 } else { md5_of(&body) };
-    Ok(Encoded { compression, body, body_md5, md5 })
+/// How bodies are made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Method {
+    pub(crate) compression: Compression,
+    pub(crate) level: u32,
 }
 
-/// Values kept once per process. A volume has two lengths of zero chunks, so few entries serve many volumes.
+impl Method {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let compression = settings.compression;
+        Self { compression, level: settings.compression_level.unwrap_or(compression.default_level()) }
+    }
+
+    /// Zeros are never stored as they are: where nothing else is compressed, with what every Cinder reads.
+    const fn for_zeros(self) -> Self {
+        match self.compression {
+            Compression::None => Self { compression: Compression::Zlib, level: Compression::Zlib.default_level() },
+            Compression::Zlib | Compression::Bz2 | Compression::Zstd => self,
+        }
+    }
+}
+
+/// Values kept once per process. A volume has few lengths of zero chunks, so few entries serve many volumes.
 type Constants<K, V> = LazyLock<Mutex<HashMap<K, V>>>;
 
 const CONSTANTS_MAX: usize = 32;
 
-/// The body of a whole chunk of zeros; blocking when asked for the first time.
-pub(crate) fn encode_zero_chunk(compression: Compression, length: usize) -> Result<Arc<Encoded>> {
-    static BODIES: Constants<(usize, Compression), Arc<Encoded>> = LazyLock::new(Mutex::default);
-    constant(&BODIES, (length, compression), || Ok(Arc::new(encode_zeros(compression, length)?)))
+/// The body of a run of whole chunks of zeros; blocking when asked for the first time.
+pub(crate) fn encode_zero_chunks(method: Method, length: usize) -> Result<Arc<Encoded>> {
+    static BODIES: Constants<(usize, Method), Arc<Encoded>> = LazyLock::new(Mutex::default);
+    constant(&BODIES, (length, method), || Ok(Arc::new(encode_zeros(method, length)?)))
 }
 
 /// The body of a run of zeros of any length; blocking.
-pub(crate) fn encode_zeros(compression: Compression, length: usize) -> Result<Encoded> {
-    encode(compression, &Bytes::from(vec![0; length]))
+pub(crate) fn encode_zeros(method: Method, length: usize) -> Result<Encoded> {
+    let zeros = Bytes::from(vec![0; length]);
+    let md5 = md5_of(&zeros);
+    let Method { compression, level } = method.for_zeros();
+    let (compression, body) = format::encode(compression, level, zeros)?;
+    let body_md5 = if compression == Compression::None { md5 } else { md5_of(&body) };
+    Ok(Encoded { compression, body, body_md5, md5 })
 }
 
 /// The MD5 of a whole chunk of zeros; blocking when asked for the first time.
@@ -129,10 +169,25 @@ mod tests {
     }
 
     #[test]
+    fn all_blocks_are_hashed_in_order() {
+        let hasher = BlockHasher::new(512);
+        let mut bytes: Vec<u8> = (0..9000u32).map(|at| (at / 7) as u8 | 1).collect();
+        bytes[1024..1536].fill(0);
+        bytes[3072..4096].fill(0);
+        for length in [0, 1, 512, 5000, 9000] {
+            let mut hashes = vec![[7; 32]];
+            hasher.hash_all(&bytes[..length], &mut hashes);
+            let expected: Vec<Hash> = bytes[..length].chunks(512).map(sha256).collect();
+            assert_eq!(hashes[1..], expected);
+        }
+    }
+
+    #[test]
     fn constants_equal_what_they_stand_for() {
         for compression in Compression::ALL {
-            let (kept, made) =
-                (encode_zero_chunk(compression, 70_000).unwrap(), encode_zeros(compression, 70_000).unwrap());
+            let method = Method { compression, level: compression.default_level() };
+            let (kept, made) = (encode_zero_chunks(method, 70_000).unwrap(), encode_zeros(method, 70_000).unwrap());
+            assert!(made.body.len() < 1000 && made.compression != Compression::None);
             assert_eq!((&kept.body, kept.md5, kept.body_md5), (&made.body, made.md5, made.body_md5));
             assert_eq!(kept.md5, md5_of_zero_chunk(70_000).unwrap());
         }

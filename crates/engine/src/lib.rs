@@ -11,6 +11,7 @@ mod md5_sums;
 mod port;
 mod progress;
 mod restore;
+mod sha256_sums;
 mod stream_reader;
 mod work;
 

@@ -18,6 +18,8 @@ pub struct Settings {
     /// Bytes per SHA-256 (Cinder: 32768).
     pub block_size_bytes: u64,
     pub compression: Compression,
+    /// `None`: the compression's default.
+    pub compression_level: Option<u32>,
     /// What one job may hold in buffers.
     pub memory_budget_bytes: u64,
     /// Objects in flight to or from the store, per job.

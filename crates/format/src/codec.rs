@@ -1,12 +1,10 @@
 //! The bodies of data objects: which compressions there are, and how a body is made (contract §3.2).
 
 use std::io::{Error as IoError, Write};
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use domain::{Error, Result};
-
-const ZLIB_LEVEL: u32 = 6;
-const ZSTD_LEVEL: i32 = 3;
 
 /// Shorter data is compressed without asking a sample first.
 const SAMPLED_FROM_BYTES: usize = 1024 * 1024;
@@ -36,6 +34,27 @@ impl Compression {
         }
     }
 
+    /// What the levels of this compression are; higher is slower and smaller. Whatever the level, every reader reads it.
+    #[must_use]
+    pub const fn levels(self) -> RangeInclusive<u32> {
+        match self {
+            Self::None => 0..=0,
+            Self::Zlib | Self::Bz2 => 1..=9,
+            Self::Zstd => 1..=19,
+        }
+    }
+
+    /// As Cinder's for zlib and bzip2; for zstd the fastest (docs/adr/0015-zstd-at-level-1.md).
+    #[must_use]
+    pub const fn default_level(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Zlib => 6,
+            Self::Bz2 => 9,
+            Self::Zstd => 1,
+        }
+    }
+
     /// Reads every spelling that stock Cinder configures or records, in any case. `gzip` means a zlib stream there, too.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
@@ -49,17 +68,17 @@ impl Compression {
     }
 }
 
-/// The body for `data`: one zlib stream (level 6), one bzip2 stream (level 9) or one zstd frame (level 3) whose header
-/// states the content's size, without which stock Cinder cannot read it. `None` copies.
+/// The body for `data`: one zlib stream, one bzip2 stream or one zstd frame whose header states the content's size,
+/// without which stock Cinder cannot read it. `None` copies. `level` is one of [`Compression::levels`].
 ///
 /// # Errors
 /// `Internal`, when the compressor cannot get its memory.
-pub fn compress(compression: Compression, data: &[u8]) -> Result<Vec<u8>> {
+pub fn compress(compression: Compression, level: u32, data: &[u8]) -> Result<Vec<u8>> {
     let compressed = match compression {
         Compression::None => Ok(data.to_vec()),
-        Compression::Zlib => compress_zlib(data),
-        Compression::Bz2 => compress_bz2(data),
-        Compression::Zstd => zstd::bulk::compress(data, ZSTD_LEVEL),
+        Compression::Zlib => compress_zlib(level, data),
+        Compression::Bz2 => compress_bz2(level, data),
+        Compression::Zstd => zstd::bulk::compress(data, level.cast_signed()),
     };
     compressed.map_err(|error| Error::internal("A chunk could not be compressed.").with_source(error))
 }
@@ -71,11 +90,11 @@ pub fn compress(compression: Compression, data: &[u8]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`compress`].
-pub fn encode(compression: Compression, data: Bytes) -> Result<(Compression, Bytes)> {
+pub fn encode(compression: Compression, level: u32, data: Bytes) -> Result<(Compression, Bytes)> {
     if compression == Compression::None || looks_incompressible(&data)? {
         return Ok((Compression::None, data));
     }
-    let mut compressed = compress(compression, &data)?;
+    let mut compressed = compress(compression, level, &data)?;
     if compressed.len() >= data.len() {
         return Ok((Compression::None, data));
     }
@@ -84,16 +103,16 @@ pub fn encode(compression: Compression, data: Bytes) -> Result<(Compression, Byt
     Ok((compression, Bytes::from(compressed)))
 }
 
-fn compress_zlib(data: &[u8]) -> Result<Vec<u8>, IoError> {
+fn compress_zlib(level: u32, data: &[u8]) -> Result<Vec<u8>, IoError> {
     let out = Vec::with_capacity(data.len() / 2 + 64);
-    let mut encoder = flate2::write::ZlibEncoder::new(out, flate2::Compression::new(ZLIB_LEVEL));
+    let mut encoder = flate2::write::ZlibEncoder::new(out, flate2::Compression::new(level));
     encoder.write_all(data)?;
     encoder.finish()
 }
 
-fn compress_bz2(data: &[u8]) -> Result<Vec<u8>, IoError> {
+fn compress_bz2(level: u32, data: &[u8]) -> Result<Vec<u8>, IoError> {
     let out = Vec::with_capacity(data.len() / 2 + 64);
-    let mut encoder = bzip2::write::BzEncoder::new(out, bzip2::Compression::best());
+    let mut encoder = bzip2::write::BzEncoder::new(out, bzip2::Compression::new(level));
     encoder.write_all(data)?;
     encoder.finish()
 }

@@ -205,11 +205,11 @@ fn bodies_of_stock_are_decoded() {
 #[test]
 fn our_bodies_carry_the_marks_that_stock_needs() {
     let content = Bytes::from_static(golden!("body_content"));
-    let (recorded, body) = format::encode(Compression::Zlib, content.clone()).unwrap();
+    let (recorded, body) = format::encode(Compression::Zlib, 6, content.clone()).unwrap();
     assert_eq!((recorded, &body[..2]), (Compression::Zlib, [0x78, 0x9c].as_slice()));
-    let (recorded, body) = format::encode(Compression::Bz2, content.clone()).unwrap();
+    let (recorded, body) = format::encode(Compression::Bz2, 9, content.clone()).unwrap();
     assert_eq!((recorded, &body[..4]), (Compression::Bz2, b"BZh9".as_slice()));
-    let (recorded, body) = format::encode(Compression::Zstd, content.clone()).unwrap();
+    let (recorded, body) = format::encode(Compression::Zstd, 3, content.clone()).unwrap();
     assert_eq!((recorded, &body[..4]), (Compression::Zstd, [0x28, 0xb5, 0x2f, 0xfd].as_slice()));
     // The two highest bits of the descriptor give the width of the content size: 10 is four bytes; bit 2 is the checksum.
     let descriptor = body[4];

@@ -290,7 +290,7 @@ fn bodies_cut_extended_flipped_or_misdeclared() {
     let data: Vec<u8> = (0..100_000_u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
     let declared = data.len() as u64;
     for compression in Compression::ALL {
-        let body = format::compress(compression, &data).unwrap();
+        let body = format::compress(compression, compression.default_level(), &data).unwrap();
         assert_eq!(decode(compression, declared, &body, 4096).unwrap(), data);
         assert_refused(
             decode(compression, declared, &body[..body.len() - 1], 4096),
@@ -309,8 +309,11 @@ fn bodies_cut_extended_flipped_or_misdeclared() {
 fn two_streams_in_a_row() {
     let (front, back) = (vec![1; 100_000], vec![2; 50_000]);
     for compression in [Compression::Zlib, Compression::Zstd, Compression::Bz2] {
-        let body =
-            [format::compress(compression, &front).unwrap(), format::compress(compression, &back).unwrap()].concat();
+        let body = [
+            format::compress(compression, compression.default_level(), &front).unwrap(),
+            format::compress(compression, compression.default_level(), &back).unwrap(),
+        ]
+        .concat();
         for piece in [1, 7, 1 << 20] {
             let decoded = decode(compression, 150_000, &body, piece);
             if compression == Compression::Bz2 {
@@ -325,7 +328,7 @@ fn two_streams_in_a_row() {
 #[test]
 fn empty_objects() {
     for compression in Compression::ALL {
-        let body = format::compress(compression, &[]).unwrap();
+        let body = format::compress(compression, compression.default_level(), &[]).unwrap();
         assert_eq!(decode(compression, 0, &body, 1).unwrap(), [0; 0]);
     }
     assert_refused(decode(Compression::Zlib, 0, &[], 1), Kind::Damaged, "cut");
@@ -336,7 +339,7 @@ fn empty_objects() {
 fn a_bomb_stops_at_the_declared_length() {
     let bomb = vec![0; 64 << 20];
     for compression in [Compression::Zlib, Compression::Bz2, Compression::Zstd] {
-        let body = format::compress(compression, &bomb).unwrap();
+        let body = format::compress(compression, compression.default_level(), &bomb).unwrap();
         let mut received = 0;
         let mut sink = |bytes: &[u8]| -> Result<()> {
             received += bytes.len();
@@ -373,14 +376,19 @@ fn incompressible_data_stays_raw_and_zeros_shrink() {
     .collect();
     for compression in [Compression::Zlib, Compression::Zstd, Compression::Bz2] {
         for length in [0, 1, 100, 2 << 20] {
-            let (recorded, body) = format::encode(compression, Bytes::from(noise[..length].to_vec())).unwrap();
+            let (recorded, body) =
+                format::encode(compression, compression.default_level(), Bytes::from(noise[..length].to_vec()))
+                    .unwrap();
             assert_eq!((recorded, &body[..]), (Compression::None, &noise[..length]));
         }
-        let (recorded, body) = format::encode(compression, Bytes::from(vec![0; 2 << 20])).unwrap();
+        let (recorded, body) =
+            format::encode(compression, compression.default_level(), Bytes::from(vec![0; 2 << 20])).unwrap();
         assert_eq!(recorded, compression);
         assert!(body.len() < 4096);
     }
-    let (recorded, body) = format::encode(Compression::None, Bytes::from_static(b"aaaaaaaaaaaa")).unwrap();
+    let (recorded, body) =
+        format::encode(Compression::None, Compression::None.default_level(), Bytes::from_static(b"aaaaaaaaaaaa"))
+            .unwrap();
     assert_eq!((recorded, body.len()), (Compression::None, 12));
 }
 

@@ -181,14 +181,14 @@ proptest! {
 
     #[test]
     fn bodies_round_trip(data in data(), compression in compression(), piece in 1..100_000_usize) {
-        let (recorded, body) = format::encode(compression, Bytes::from(data.clone())).unwrap();
+        let (recorded, body) = format::encode(compression, compression.default_level(), Bytes::from(data.clone())).unwrap();
         prop_assert!(body.len() < data.len() || recorded == Compression::None);
         prop_assert_eq!(decode(recorded, data.len(), &body, piece).unwrap(), data);
     }
 
     #[test]
     fn changed_bodies_end_in_an_answer(data in data(), compression in compression(), at in any::<Index>(), byte in any::<u8>(), cut in any::<bool>()) {
-        let mut body = format::compress(compression, &data).unwrap();
+        let mut body = format::compress(compression, compression.default_level(), &data).unwrap();
         prop_assume!(!body.is_empty());
         let at = at.index(body.len());
         if cut { body.truncate(at) } else { body[at] = byte }

@@ -55,9 +55,10 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
     /// Makes the container where it is missing. Idempotent.
     async fn ensure_container(&self, container: &str) -> Result<()>;
 
-    /// Stores `body` durably under `name`, replacing what was there. `md5` is the MD5 of the body: a store that ends up
-    /// with other bytes answers `Damaged` and keeps no such object. There is no compare-and-swap. A body that is too long for
-    /// the store is kept in parts of its own, which makes no difference to those who read it.
+    /// Stores `body` durably under `name`, replacing what was there. `md5` is the MD5 of the body: where bytes travel, or
+    /// come from a file, others than those that were summed are answered with `Damaged` and there is no such object. There
+    /// is no compare-and-swap. A body that is too long for the store is kept in parts of its own, which makes no difference
+    /// to those who read it.
     async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()>;
 
     /// Reads an object, or `range` of it. The range is cut at the object's end (`length_bytes` tells); one that is empty or

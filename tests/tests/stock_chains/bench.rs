@@ -246,6 +246,7 @@ impl Bench {
             chunk_size_bytes: layer.object_size,
             block_size_bytes: block_size,
             compression: layer.compression,
+            compression_level: None,
             memory_budget_bytes: 64 << 20,
             transfers_max: 4,
             spool_dir: self.spool_dir(),

@@ -276,6 +276,7 @@ mod tests {
             chunk_size_bytes: 50 * MIB,
             block_size_bytes: 32_768,
             compression: format::Compression::Zstd,
+            compression_level: None,
             memory_budget_bytes: budget,
             transfers_max: 8,
             spool_dir: std::env::temp_dir(),

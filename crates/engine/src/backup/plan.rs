@@ -97,6 +97,7 @@ mod tests {
             chunk_size_bytes,
             block_size_bytes,
             compression: format::Compression::None,
+            compression_level: None,
             memory_budget_bytes: 1 << 20,
             transfers_max: 1,
             spool_dir: std::env::temp_dir(),

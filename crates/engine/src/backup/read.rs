@@ -11,7 +11,7 @@ use volume::BlockDevice;
 use super::plan::{Chunk, Plan};
 use super::trust::{Claim, Trust};
 use crate::budget::{Budget, Buffers, Lease};
-use crate::hash::{BlockHasher, Hash};
+use crate::hash::{BlockHasher, Hash, is_zero};
 use crate::work::{Stop, Work, cores};
 
 /// Read at once, then hashed: about what a core's second-level cache holds.
@@ -119,11 +119,8 @@ impl Reader {
                 let piece = &mut buffer[start..range.end.min(start + piece_bytes)];
                 self.source.read_at(chunk.offset + start as u64, piece)?;
                 read_bytes += piece.len() as u64;
-                for block in piece.chunks(self.plan.block_bytes) {
-                    let hash = self.hasher.hash(block);
-                    all_zero = all_zero && self.hasher.is_zero_hash(&hash, block.len());
-                    hashes.push(hash);
-                }
+                all_zero = all_zero && is_zero(piece);
+                self.hasher.hash_all(piece, &mut hashes);
             }
             at = range.end;
         }

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::compare::{Content, Outcome, Upload};
 use super::read::Data;
 use crate::budget::{Buffers, Lease};
-use crate::hash::{Encoded, encode_zero_chunk, encode_zeros};
+use crate::hash::{Encoded, Method, encode_zero_chunks, encode_zeros};
 use crate::md5_sums::Summer;
 use crate::port::{Context, Stored};
 use crate::progress::Progress;
@@ -73,19 +73,23 @@ impl Sender {
     }
 
     async fn encode(&self, content: Content, length: usize) -> Result<Encoding> {
-        let compression = self.context.settings.compression;
+        let method = self.method();
         let encoded = match content {
             Content::Data(data) => return self.encode_data(data).await,
             Content::ZeroChunk => {
                 let _encoder = self.encoder().await?;
-                Encoded::clone(&*compute(move || encode_zero_chunk(compression, length)).await?)
+                Encoded::clone(&*compute(move || encode_zero_chunks(method, length)).await?)
             }
             Content::Zeros => {
                 let _encoder = self.encoder().await?;
-                compute(move || encode_zeros(compression, length)).await?
+                compute(move || encode_zeros(method, length)).await?
             }
         };
         Ok(Encoding { encoded, lease: None })
+    }
+
+    fn method(&self) -> Method {
+        Method::of(&self.context.settings)
     }
 
     /// Leave to hold a body, or what becomes one, that no lease covers.
@@ -97,7 +101,7 @@ impl Sender {
     async fn encode_data(&self, data: Data) -> Result<Encoding> {
         let Data { bytes, mut lease } = data;
         let sum = self.sums.sum(bytes.clone());
-        let wanted = self.context.settings.compression;
+        let Method { compression: wanted, level } = self.method();
         if wanted == Compression::None {
             let md5 = sum.await?;
             let encoded = Encoded { compression: wanted, body: bytes, body_md5: md5, md5 };
@@ -106,7 +110,7 @@ impl Sender {
         // Held until the memory of the chunk or that of the body is free.
         let encoder = self.encoder().await?;
         let plain = bytes.clone();
-        let (compression, body) = compute(move || format::encode(wanted, plain)).await?;
+        let (compression, body) = compute(move || format::encode(wanted, level, plain)).await?;
         let md5 = sum.await?;
         let body_md5 = if compression == Compression::None {
             md5

@@ -92,7 +92,7 @@ async fn objects_that_are_not_what_the_manifest_says_fail() {
 async fn a_bomb_is_not_unpacked() {
     let lab = Lab::new(Compression::Zstd);
     let (layer, _) = lab.back_up(&vec![1; 3 * CHUNK], None).await;
-    let bomb = format::compress(Compression::Zstd, &vec![1; 64 << 20]).unwrap();
+    let bomb = format::compress(Compression::Zstd, 3, &vec![1; 64 << 20]).unwrap();
     lab.put(&names::data_object(&layer.prefix, 2, 1), bomb).await;
     let (error, _) = restore(&lab, layer).await;
     assert_eq!(error.kind(), Kind::Damaged, "{error}");

@@ -38,6 +38,7 @@ impl Lab {
             chunk_size_bytes: CHUNK as u64,
             block_size_bytes: BLOCK as u64,
             compression,
+            compression_level: None,
             memory_budget_bytes: 1 << 20,
             transfers_max: 3,
             spool_dir: directory.path().join("spool"),

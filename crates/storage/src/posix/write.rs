@@ -37,13 +37,16 @@ pub(super) fn prepare(root: &Path) -> Result<()> {
 pub(super) fn put(root: &Path, place: &Place, body: &Body, md5: [u8; 16], abandoned: &CancellationToken) -> Result<()> {
     let target = container::open(root, &place.container, Access::Existing)?;
     let temporary = Temporary::create(root, place)?;
-    let mut writer = Writer { place, md5: Md5::new(), length_bytes: 0, abandoned };
+    let writer = Writer { place, abandoned };
     match body {
+        // The very memory that was summed: to sum it again would show nothing, at a fifth of a backup's processor time.
         Body::Bytes(bytes) => bytes.chunks(PIECE_BYTES).try_for_each(|piece| writer.write(&temporary.file, piece))?,
-        Body::File { path, .. } => writer.copy(path, &temporary.file)?,
-    }
-    if writer.length_bytes != body.length_bytes() || <[u8; 16]>::from(writer.md5.finalize()) != md5 {
-        return Err(Error::damaged(format!("The bytes for object {place} do not match their MD5 and length.")));
+        Body::File { path, length_bytes } => {
+            let copied = writer.copy(path, &temporary.file)?;
+            if copied != (*length_bytes, md5) {
+                return Err(Error::damaged(format!("The bytes for object {place} do not match their MD5 and length.")));
+            }
+        }
     }
     rustix::fs::fchmod(&temporary.file, FILE_MODE).map_err(|errno| failed(place, "store", errno))?;
     rustix::fs::fsync(&temporary.file).map_err(|errno| failed(place, "store", errno))?;
@@ -55,33 +58,34 @@ pub(super) fn put(root: &Path, place: &Place, body: &Body, md5: [u8; 16], abando
 
 struct Writer<'a> {
     place: &'a Place,
-    md5: Md5,
-    length_bytes: u64,
     abandoned: &'a CancellationToken,
 }
 
 impl Writer<'_> {
-    fn write(&mut self, mut file: &File, piece: &[u8]) -> Result<()> {
+    fn write(&self, mut file: &File, piece: &[u8]) -> Result<()> {
         if self.abandoned.is_cancelled() {
             return Err(Error::cancelled());
         }
-        self.md5.update(piece);
-        self.length_bytes += piece.len() as u64;
         file.write_all(piece).map_err(|error| match Errno::from_io_error(&error) {
             Some(errno) => failed(self.place, "store", errno),
             None => Error::unavailable(format!("Cannot store object {}.", self.place)).with_source(error),
         })
     }
 
-    fn copy(&mut self, from: &Path, file: &File) -> Result<()> {
+    /// Answers the length and the MD5 of what was copied: the file may have been damaged since it was summed.
+    fn copy(&self, from: &Path, file: &File) -> Result<(u64, [u8; 16])> {
         let unreadable = |error| Error::internal("the spooled file cannot be read").with_source(error);
         let mut source = File::open(from).map_err(unreadable)?;
+        let (mut length_bytes, mut md5) = (0, Md5::new());
         let mut buffer = vec![0; PIECE_BYTES];
         loop {
-            match source.read(&mut buffer).map_err(unreadable)? {
-                0 => return Ok(()),
-                count => self.write(file, &buffer[..count])?,
+            let count = source.read(&mut buffer).map_err(unreadable)?;
+            if count == 0 {
+                return Ok((length_bytes, md5.finalize().into()));
             }
+            self.write(file, &buffer[..count])?;
+            length_bytes += count as u64;
+            md5.update(&buffer[..count]);
         }
     }
 }

@@ -96,10 +96,10 @@ async fn rivals_leave_one_whole_object(bench: &Bench) {
 }
 
 /// A file that goes away with its owner.
-struct Spooled(std::path::PathBuf);
+pub(super) struct Spooled(pub(super) std::path::PathBuf);
 
 impl Spooled {
-    fn new(data: &[u8]) -> Self {
+    pub(super) fn new(data: &[u8]) -> Self {
         let path = std::env::temp_dir().join(format!("emberkeep-suite-{}", uuid::Uuid::new_v4()));
         let mut file = std::fs::File::create_new(&path).expect("a file");
         file.write_all(data).expect("room for it");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::{Error, Kind};
 use futures::StreamExt;
 
+use super::bytes::Spooled;
 use super::{Bench, md5_of, pattern};
 use crate::Body;
 
@@ -18,7 +19,9 @@ pub(super) async fn run(bench: &Bench) {
 
 async fn other_bytes_than_their_md5_are_refused(bench: &Bench) {
     let (good, bad) = (pattern(80_000, 1), pattern(80_000, 2));
-    let put = |name| bench.store.put(&bench.container, name, Body::Bytes(bad.clone()), md5_of(&good));
+    let file = Spooled::new(&bad);
+    let body = Body::File { path: file.0.clone(), length_bytes: bad.len() as u64 };
+    let put = |name| bench.store.put(&bench.container, name, body.clone(), md5_of(&good));
     expect_kind(put("damaged/new").await, Kind::Damaged);
     expect_kind(bench.read("damaged/new").await, Kind::NotFound);
     bench.put("damaged/old", &good).await.expect("puts");

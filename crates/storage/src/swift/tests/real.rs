@@ -99,6 +99,16 @@ async fn swift_with_an_application_credential_takes_objects() {
 }
 
 #[tokio::test]
+async fn bytes_that_changed_on_their_way_are_refused() {
+    let store = store(tempauth(), None);
+    let container = format!("changed-{}", uuid::Uuid::new_v4());
+    store.ensure_container(&container).await.expect("a container");
+    let put = store.put(&container, "o", Body::Bytes(Bytes::from_static(b"other")), Md5::digest(b"bytes").into()).await;
+    assert_eq!(put.expect_err("Swift sums what arrives").kind(), Kind::Damaged);
+    assert_eq!(store.head(&container, "o").await.expect_err("nothing is stored").kind(), Kind::NotFound);
+}
+
+#[tokio::test]
 async fn configuration_opens_swift() {
     let config: Config = serde_json::from_value(json!({
         "backup_driver": "cinder.backup.drivers.swift.SwiftBackupDriver",
