@@ -73,7 +73,8 @@ async fn cut(lab: &Lab, layer: &Layer, content: &[u8], cuts: &[usize]) {
         for (part, pair) in borders.windows(2).enumerate() {
             let bytes = &content[pair[0]..pair[1]];
             let name = format!("{}-cut-{number}-{part}", layer.prefix);
-            lab.put(&name, format::compress(object.compression, bytes).unwrap()).await;
+            lab.put(&name, format::compress(object.compression, object.compression.default_level(), bytes).unwrap())
+                .await;
             let (offset, length) = (pair[0] as u64, bytes.len() as u64);
             objects.push(ManifestObject { name, offset, length, ..object.clone() });
         }
@@ -145,7 +146,12 @@ async fn harm(lab: &Lab, chain: &[Layer], victim: prop::sample::Index, damage: &
             let limits = format::ParseLimits { prefix: &layer.prefix, volume_bytes_max: u64::MAX };
             let Ok(manifest) = format::Manifest::parse(&document, &limits) else { return };
             let Some(object) = manifest.objects.iter().find(|object| object.name == *name) else { return };
-            body = format::compress(object.compression, &noise(*seed, object.length as usize)).unwrap();
+            body = format::compress(
+                object.compression,
+                object.compression.default_level(),
+                &noise(*seed, object.length as usize),
+            )
+            .unwrap();
         }
     }
     lab.put(name, body).await;
