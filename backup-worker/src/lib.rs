@@ -5,6 +5,7 @@
 //! database.
 
 mod config;
+mod frozen;
 mod identity;
 mod intake;
 mod job;

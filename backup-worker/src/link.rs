@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::ids::WorkerId;
-use domain::{Error, JobId, Kind, Result};
+use domain::{BackupId, Error, JobId, Kind, Result};
 use futures::TryStreamExt;
 use proto::worker::claim_response::Answer;
 use proto::worker::finish_request::Outcome;
@@ -100,10 +100,21 @@ impl Link {
         Ok(call(self.client.clone().finish(request)).await?.accepted)
     }
 
-    /// What lies in a pool.
-    pub(crate) async fn report_stored(&self, pool: &str, files: Vec<StoredFile>) -> Result<()> {
-        let request = ReportStoredRequest { worker_id: self.worker_id.to_string(), pool: pool.to_owned(), files };
-        call(self.client.clone().report_stored(request)).await.map(drop)
+    /// What lies in a pool, and of which backups there are frozen copies. Answers whose copies shall go.
+    pub(crate) async fn report_stored(
+        &self,
+        pool: &str,
+        files: Vec<StoredFile>,
+        frozen: &[BackupId],
+    ) -> Result<Vec<BackupId>> {
+        let request = ReportStoredRequest {
+            worker_id: self.worker_id.to_string(),
+            pool: pool.to_owned(),
+            files,
+            frozen_backup_ids: frozen.iter().map(ToString::to_string).collect(),
+        };
+        let answer = call(self.client.clone().report_stored(request)).await?;
+        answer.thaw_backup_ids.iter().map(|id| proto::parse_backup_id(id)).collect()
     }
 
     pub(crate) async fn session(&self, events: ReceiverStream<WorkerEvent>) -> Result<Streaming<SchedulerCommand>> {

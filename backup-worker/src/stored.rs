@@ -1,9 +1,10 @@
-//! Tells the scheduler what lies in the pools, in the background, so that administrators can find something to manage.
+//! Tells the scheduler what lies in the pools, in the background, so that administrators can find something to manage and
+//! frozen copies without a backup go.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Result;
+use domain::{BackupId, Result};
 use proto::worker::StoredFile;
 use stdx::report::Chain;
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use volume::{Pool, Stored};
 
+use crate::frozen;
 use crate::link::Link;
 
 /// Files come without a word from anybody.
@@ -39,14 +41,22 @@ impl Watch {
     }
 }
 
+/// What a pool holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Held {
+    files: Vec<Stored>,
+    /// The backups of which it keeps a copy.
+    frozen: Vec<BackupId>,
+}
+
 async fn keep_telling(pool: Arc<dyn Pool>, link: Link, mut changed: watch::Receiver<()>) {
-    let mut told: Option<(Instant, Vec<Stored>)> = None;
+    let mut told: Option<(Instant, Held)> = None;
     loop {
         match look(&pool).await {
-            Ok(files) => {
-                let known = told.as_ref().is_some_and(|(at, last)| at.elapsed() < AGAIN && *last == files);
+            Ok(held) => {
+                let known = told.as_ref().is_some_and(|(at, last)| at.elapsed() < AGAIN && *last == held);
                 if !known {
-                    told = tell(&link, pool.name(), files).await;
+                    told = tell(&link, &pool, held).await;
                 }
             }
             Err(error) => tracing::warn!(pool = pool.name(), error = %Chain(&error), "pool does not say what it holds"),
@@ -59,26 +69,42 @@ async fn keep_telling(pool: Arc<dyn Pool>, link: Link, mut changed: watch::Recei
     }
 }
 
-async fn look(pool: &Arc<dyn Pool>) -> Result<Vec<Stored>> {
-    let pool = Arc::clone(pool);
-    let looked = tokio::task::spawn_blocking(move || pool.stored()).await;
-    let mut files =
-        looked.map_err(|error| domain::Error::internal("looking through a pool failed").with_source(error))??;
-    files.sort_by(|a, b| a.name.cmp(&b.name));
+async fn look(pool: &Arc<dyn Pool>) -> Result<Held> {
+    let mut held = asked(pool, |pool| Ok(Held { files: pool.stored()?, frozen: frozen::backups(pool)? })).await?;
+    held.files.sort_by(|a, b| a.name.cmp(&b.name));
     let mut bytes = 0;
-    files.retain(|file| {
+    held.files.retain(|file| {
         bytes += file.name.len() + file.refusal.as_ref().map_or(0, String::len);
         bytes <= REPORT_BYTES_MAX
     });
-    Ok(files)
+    Ok(held)
 }
 
-/// What the scheduler now knows; `None` when it did not take it.
-async fn tell(link: &Link, pool: &str, files: Vec<Stored>) -> Option<(Instant, Vec<Stored>)> {
-    match link.report_stored(pool, files.iter().map(wire).collect()).await {
-        Ok(()) => Some((Instant::now(), files)),
+/// Pools block.
+async fn asked<T: Send + 'static>(
+    pool: &Arc<dyn Pool>,
+    act: impl FnOnce(&dyn Pool) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let pool = Arc::clone(pool);
+    let asked = tokio::task::spawn_blocking(move || act(&*pool)).await;
+    asked.map_err(|error| domain::Error::internal("looking through a pool failed").with_source(error))?
+}
+
+/// What the scheduler now knows; `None` when it did not take it. Copies that it does not know a backup of go.
+async fn tell(link: &Link, pool: &Arc<dyn Pool>, held: Held) -> Option<(Instant, Held)> {
+    let told = async {
+        let files = held.files.iter().map(wire).collect();
+        let unneeded = link.report_stored(pool.name(), files, &held.frozen).await?;
+        if unneeded.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(pool = pool.name(), ?unneeded, "frozen copies without a backup go");
+        asked(pool, move |pool| frozen::thaw(pool, |copy| unneeded.contains(&copy.backup))).await
+    };
+    match told.await {
+        Ok(()) => Some((Instant::now(), held)),
         Err(error) => {
-            tracing::debug!(pool, error = %Chain(&error), "what the pool holds is told later");
+            tracing::debug!(pool = pool.name(), error = %Chain(&error), "what the pool holds is told later");
             None
         }
     }

@@ -8,7 +8,6 @@ mod delete_backup;
 mod delete_snapshot;
 mod delete_volume;
 mod extend_volume;
-mod frozen;
 mod import_backup;
 mod manage_snapshot;
 mod manage_volume;

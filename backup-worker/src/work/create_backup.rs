@@ -9,10 +9,10 @@ use proto::worker::{self as wire, BeginBackupRequest, BeginBackupResponse, Creat
 use stdx::report::Chain;
 use volume::{BlockDevice, Changes, Original, Pool};
 
-use super::frozen::{self, Frozen};
 use super::parts::{self, present};
 use super::{Task, Workshop};
 use crate::config::Naming;
+use crate::frozen::{self, Frozen};
 use crate::reporter;
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: CreateBackup) -> Result<Done> {

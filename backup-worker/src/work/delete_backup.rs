@@ -7,7 +7,8 @@ use proto::worker::{DeleteBackup, Done};
 use stdx::report::Chain;
 
 use super::parts::{self, present};
-use super::{Task, Workshop, frozen};
+use super::{Task, Workshop};
+use crate::frozen;
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: DeleteBackup) -> Result<Done> {
     let backup = present(work.backup)?;

@@ -3,7 +3,8 @@
 use domain::Result;
 use proto::worker::{DeleteVolume, Done};
 
-use super::{Task, Workshop, frozen, parts};
+use super::{Task, Workshop, parts};
+use crate::frozen;
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: DeleteVolume) -> Result<Done> {
     let volume = parts::volume(work.volume)?;

@@ -223,6 +223,21 @@ async fn the_scheduler_hears_what_the_pool_holds() {
 }
 
 #[tokio::test]
+async fn frozen_copies_of_lost_backups_go() {
+    let mut rig = Rig::new().await;
+    let (id, lost, running) = (VolumeId::random(), BackupId::random(), BackupId::random());
+    rig.script.gone_backups.lock().expect("a lock").push(lost.to_string());
+    done(rig.perform(empty(id)).await);
+    for name in [format!("{id}.{lost}"), format!("{id}.{running}"), "somebody-elses".to_owned()] {
+        rig.pool.freeze(volume::Original::Volume(id), &name).expect("frozen");
+    }
+    done(rig.perform(empty(VolumeId::random())).await);
+    let pool = std::sync::Arc::clone(&rig.pool);
+    rig.until("one of them is gone", move |_| pool.frozen().expect("listed").len() == 2).await;
+    assert!(!rig.pool.frozen().expect("listed").contains(&format!("{id}.{lost}")));
+}
+
+#[tokio::test]
 async fn a_backup_is_taken_restored_and_removed() {
     let mut rig = Rig::new().await;
     let [id, target, new] = [(); 3].map(|()| VolumeId::random());

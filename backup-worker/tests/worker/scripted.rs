@@ -43,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) deaf_session: AtomicBool,
     /// The last report.
     pub(crate) stored: Mutex<Option<ReportStoredRequest>>,
+    /// Backups whose frozen copies shall go.
+    pub(crate) gone_backups: Mutex<Vec<String>>,
     finishes: mpsc::Sender<FinishRequest>,
 }
 
@@ -61,6 +63,7 @@ impl Script {
             stolen: AtomicBool::new(false),
             deaf_session: AtomicBool::new(false),
             stored: Mutex::default(),
+            gone_backups: Mutex::default(),
             finishes,
         })
     }
@@ -146,8 +149,11 @@ impl Workers for Scripted {
         &self,
         request: Request<ReportStoredRequest>,
     ) -> Result<Response<ReportStoredResponse>, Status> {
-        *self.0.stored.lock().expect("a lock") = Some(request.into_inner());
-        Ok(Response::new(ReportStoredResponse {}))
+        let request = request.into_inner();
+        let gone = self.0.gone_backups.lock().expect("a lock").clone();
+        let thaw_backup_ids = request.frozen_backup_ids.iter().filter(|id| gone.contains(id)).cloned().collect();
+        *self.0.stored.lock().expect("a lock") = Some(request);
+        Ok(Response::new(ReportStoredResponse { thaw_backup_ids }))
     }
 
     async fn session(&self, request: Request<Streaming<WorkerEvent>>) -> Result<Response<Self::SessionStream>, Status> {

@@ -10,8 +10,11 @@ use domain::{BackupId, Error, Result, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
 use crate::row::{Row, readable};
-use crate::table::{Table, placeholders};
+use crate::table::{Table, members, placeholders};
 use crate::{ListQuery, Scope, list, metadata};
+
+/// Ids asked for at once.
+const CHUNK: usize = 1000;
 
 /// Columns that a list may be filtered and sorted by.
 pub const COLUMNS: &[&str] = &[
@@ -117,6 +120,20 @@ pub async fn get(conn: &mut Conn, scope: &Scope, id: &str) -> Result<Backup> {
 pub async fn exists_any(conn: &mut Conn, id: BackupId) -> Result<Option<bool>> {
     let row = sql("SELECT status FROM backups WHERE id = $1").bind(id).fetch_optional(conn).await?;
     row.map(|row| Ok(row.text("status")? == BackupStatus::Deleted.as_str())).transpose()
+}
+
+/// Those of `ids` that are being made, are there or are being restored; any project's.
+pub async fn alive(conn: &mut Conn, ids: &[BackupId]) -> Result<BTreeSet<BackupId>> {
+    let mut found = BTreeSet::new();
+    for ids in ids.chunks(CHUNK) {
+        let (list, ids) = members(1, ids);
+        let text =
+            format!("SELECT id FROM backups WHERE id IN ({list}) AND status IN ('creating', 'available', 'restoring')");
+        for row in sql(text).bind_all(ids).fetch_all(conn).await? {
+            found.insert(row.id("id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// One page, each with `dependent_backups` counted.

@@ -429,6 +429,9 @@ pub struct ReportStoredRequest {
     /// All of them; what was told before is forgotten.
     #[prost(message, repeated, tag = "3")]
     pub files: ::prost::alloc::vec::Vec<StoredFile>,
+    /// The backups of which a frozen copy is kept.
+    #[prost(string, repeated, tag = "4")]
+    pub frozen_backup_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StoredFile {
@@ -441,8 +444,12 @@ pub struct StoredFile {
     #[prost(string, optional, tag = "3")]
     pub refusal: ::core::option::Option<::prost::alloc::string::String>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ReportStoredResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportStoredResponse {
+    /// Those of the frozen copies that no backup needs any more: remove them.
+    #[prost(string, repeated, tag = "1")]
+    pub thaw_backup_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkerEvent {
     #[prost(oneof = "worker_event::Event", tags = "1, 2")]

@@ -1,10 +1,11 @@
-//! A worker tells what lies in one of its pools, so that the api can say what is there to be managed.
+//! A worker tells what lies in one of its pools, so that the api can say what is there to be managed, and hears which
+//! frozen copies may go.
 
 use std::collections::BTreeMap;
 
 use db::pool_files::{self, PoolFile};
-use db::workers;
-use domain::{Error, Result, SnapshotId};
+use db::{backups, workers};
+use domain::{BackupId, Error, Result, SnapshotId};
 use proto::worker::{ReportStoredRequest, ReportStoredResponse, StoredFile};
 
 use crate::core::Core;
@@ -25,8 +26,13 @@ pub(super) async fn report(core: &Core, request: ReportStoredRequest) -> Result<
         return Err(Error::invalid(format!("this worker is not known to reach a pool {:?}", request.pool)));
     }
     pool_files::replace(&mut tx, &request.pool, &files).await?;
+    let ids = request.frozen_backup_ids.iter().filter_map(|id| id.parse().ok());
+    let frozen: Vec<BackupId> = ids.take(FILES_MAX).collect();
+    let alive = backups::alive(&mut tx, &frozen).await?;
     tx.commit().await?;
-    Ok(ReportStoredResponse {})
+    // Of a backup that was deleted where nobody reached this pool, or that failed with its worker.
+    let unneeded = frozen.iter().filter(|id| !alive.contains(id));
+    Ok(ReportStoredResponse { thaw_backup_ids: unneeded.map(ToString::to_string).collect() })
 }
 
 /// `None` for what no database column can hold.

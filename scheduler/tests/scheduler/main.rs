@@ -75,6 +75,7 @@ cases! {
         disabled_services_get_nothing_new
         a_hint_that_makes_no_sense_is_dead;
     reconciling:
+        copies_without_a_backup_may_go
         what_nobody_works_on_is_reset_what_waits_is_not
         messages_go_when_their_time_is_over
         services_show_the_scheduler_and_what_workers_are;

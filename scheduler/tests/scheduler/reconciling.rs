@@ -7,7 +7,8 @@ use domain::job::Subject;
 use domain::message::{About, Action, Detail, Message, TTL_SECS};
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
-use domain::{Timestamp, VolumeId};
+use domain::{BackupId, Timestamp, VolumeId};
+use proto::worker::ReportStoredRequest;
 
 use crate::rig::Ground;
 use crate::rows;
@@ -46,6 +47,34 @@ pub(crate) async fn what_nobody_works_on_is_reset_what_waits_is_not(ground: Grou
     assert_eq!(rig.volume(fresh.id).await.status, VolumeStatus::Creating);
     assert_eq!(rig.volume(waiting.id).await.status, VolumeStatus::Deleting);
     assert_eq!(rig.snapshot(snapshot.id).await.status, SnapshotStatus::Deleting);
+}
+
+pub(crate) async fn copies_without_a_backup_may_go(ground: Ground) {
+    let volume = rows::put_volume(&ground.database, rows::volume(VolumeStatus::Available)).await;
+    let mut frozen = Vec::new();
+    for status in [
+        BackupStatus::Available,
+        BackupStatus::Restoring,
+        BackupStatus::Deleting,
+        BackupStatus::Error,
+        BackupStatus::Deleted,
+    ] {
+        let backup = rows::put_backup(&ground.database, rows::backup(&volume, status)).await;
+        frozen.push((backup.id.to_string(), matches!(status, BackupStatus::Available | BackupStatus::Restoring)));
+    }
+    frozen.push((BackupId::random().to_string(), false));
+    let rig = ground.start();
+    let mut worker = rig.worker().await;
+    let mut report = ReportStoredRequest {
+        worker_id: worker.id.to_string(),
+        pool: rows::POOL.to_owned(),
+        files: Vec::new(),
+        frozen_backup_ids: frozen.iter().map(|(id, _)| id.clone()).collect(),
+    };
+    report.frozen_backup_ids.push("no id".to_owned());
+    let told = worker.client.report_stored(report).await.expect("an answer").into_inner().thaw_backup_ids;
+    let expected: Vec<String> = frozen.into_iter().filter(|(_, kept)| !kept).map(|(id, _)| id).collect();
+    assert_eq!(told, expected);
 }
 
 pub(crate) async fn messages_go_when_their_time_is_over(ground: Ground) {

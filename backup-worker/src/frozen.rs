@@ -1,7 +1,8 @@
 //! Frozen copies: what a backup reads, and where copies share their bytes what the next backup is compared with.
 //!
 //! A copy is named by its volume's bytes and its backup, and the pool's names are the only record of it: a backup that
-//! succeeded leaves its own copy and no other of that volume, so whatever was left behind goes with the next one.
+//! succeeded leaves its own copy and no other of that volume. The scheduler is told of all copies and says which have no
+//! backup any more, so that whatever was left behind goes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use volume::{Changes, Pool};
 
 /// Whose copy it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Frozen {
-    pub(super) volume: VolumeId,
-    pub(super) backup: BackupId,
+pub(crate) struct Frozen {
+    pub(crate) volume: VolumeId,
+    pub(crate) backup: BackupId,
 }
 
 impl fmt::Display for Frozen {
@@ -30,7 +31,7 @@ impl Frozen {
     }
 
     /// What may differ from the copy that the parent's backup left, if it left one and the pool can tell.
-    pub(super) fn changes_since(self, pool: &dyn Pool, parent: BackupId) -> Option<Arc<dyn Changes>> {
+    pub(crate) fn changes_since(self, pool: &dyn Pool, parent: BackupId) -> Option<Arc<dyn Changes>> {
         let base = Self { backup: parent, ..self };
         match pool.changes(&base.to_string(), &self.to_string()) {
             Ok(changes) => changes,
@@ -43,8 +44,17 @@ impl Frozen {
     }
 }
 
+/// The backups of which the pool keeps a copy, in order; blocking.
+pub(crate) fn backups(pool: &dyn Pool) -> Result<Vec<BackupId>> {
+    let names = pool.frozen()?;
+    let mut backups: Vec<BackupId> =
+        names.iter().filter_map(|name| Frozen::parse(name)).map(|copy| copy.backup).collect();
+    backups.sort_unstable();
+    Ok(backups)
+}
+
 /// Removes the copies that `goes` says; blocking.
-pub(super) fn thaw(pool: &dyn Pool, goes: impl Fn(Frozen) -> bool) -> Result<()> {
+pub(crate) fn thaw(pool: &dyn Pool, goes: impl Fn(Frozen) -> bool) -> Result<()> {
     for name in pool.frozen()? {
         if Frozen::parse(&name).is_some_and(&goes) {
             pool.thaw(&name)?;
