@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ::bytes::Bytes;
 
+use super::bytes::Spooled;
 use super::{Bench, collect, md5_of, pattern};
+use crate::Body;
 
 const MIB: usize = 1 << 20;
 
@@ -67,7 +69,8 @@ async fn puts_that_failed_leave_no_parts(bench: &Bench) {
     let name = "large/failed";
     let (good, bad) = (pattern(3 * MIB, 6), pattern(3 * MIB, 7));
     bench.put(name, &good).await.expect("puts");
-    let body = crate::Body::Bytes(bad);
+    let file = Spooled::new(&bad);
+    let body = Body::File { path: file.0.clone(), length_bytes: bad.len() as u64 };
     bench.store.put(&bench.container, name, body, md5_of(&good)).await.expect_err("another MD5");
     assert!(bench.read(name).await.expect("reads") == good, "the old object is left");
     for patience_ms in [1, 5, 25, 100] {
