@@ -15,14 +15,16 @@ const TOKEN_BYTES_MAX: usize = 64;
 #[derive(Debug)]
 pub(crate) struct JsonReader<R> {
     source: R,
+    /// What it is, for messages.
+    document: &'static str,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl<R: Read> JsonReader<R> {
-    pub(crate) fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0 }
+    pub(crate) fn new(source: R, document: &'static str) -> Self {
+        Self { source, document, buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0 }
     }
 
     /// The next byte that is not white space, left in place; `None` at the end of the document.
@@ -45,7 +47,7 @@ impl<R: Read> JsonReader<R> {
         if self.take_if(byte)? {
             return Ok(());
         }
-        Err(malformed(&format!("expected '{}'", char::from(byte))))
+        Err(self.malformed(&format!("expected '{}'", char::from(byte))))
     }
 
     /// Takes `byte` if it is the next token.
@@ -59,14 +61,14 @@ impl<R: Read> JsonReader<R> {
     pub(crate) fn plain_string<const N: usize>(&mut self) -> Result<[u8; N]> {
         self.expect(b'"')?;
         if !self.fill(N + 1)? {
-            return Err(malformed("a string is cut"));
+            return Err(self.malformed("a string is cut"));
         }
         let text = &self.buffer[self.start..self.start + N];
         let mut bytes = [0; N];
         bytes.copy_from_slice(text);
         self.start += N;
         if self.byte()? != b'"' || bytes.contains(&b'\\') || bytes.contains(&b'"') {
-            return Err(malformed("a string has another length than it must have"));
+            return Err(self.malformed("a string has another length than it must have"));
         }
         Ok(bytes)
     }
@@ -89,13 +91,13 @@ impl<R: Read> JsonReader<R> {
         let mut digits = String::new();
         while let Some(byte) = self.peek_number_byte()? {
             if digits.len() == TOKEN_BYTES_MAX {
-                return Err(malformed("a number is too long"));
+                return Err(self.malformed("a number is too long"));
             }
             digits.push(char::from(byte));
             self.start += 1;
         }
         let legal = !digits.starts_with('+') && (digits.len() == 1 || !digits.starts_with('0'));
-        digits.parse().ok().filter(|_| legal).ok_or_else(|| malformed("expected a whole number"))
+        digits.parse().ok().filter(|_| legal).ok_or_else(|| self.malformed("expected a whole number"))
     }
 
     /// Passes over one value of any kind.
@@ -105,7 +107,7 @@ impl<R: Read> JsonReader<R> {
 
     fn skip_nested(&mut self, depth: usize) -> Result<()> {
         if depth > DEPTH_MAX {
-            return Err(malformed("values are nested too deep"));
+            return Err(self.malformed("values are nested too deep"));
         }
         match self.peek_token()? {
             Some(b'"') => self.string(0).map(drop),
@@ -120,7 +122,7 @@ impl<R: Read> JsonReader<R> {
                 }
                 Ok(())
             }
-            _ => Err(malformed("expected a value")),
+            _ => Err(self.malformed("expected a value")),
         }
     }
 
@@ -142,27 +144,44 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Reads a string and keeps at most `kept` bytes of it.
-    fn string(&mut self, kept: usize) -> Result<String> {
+    /// Reads a string and keeps at most about `kept` bytes of it.
+    pub(crate) fn string(&mut self, kept: usize) -> Result<String> {
+        let text = self.string_bytes(kept)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Reads a string of at most `max` bytes of UTF-8.
+    pub(crate) fn text(&mut self, max: usize) -> Result<String> {
+        let text = self.string_bytes(max + 1)?;
+        let text = String::from_utf8(text).ok().filter(|text| text.len() <= max);
+        text.ok_or_else(|| self.malformed("a text is too long or is none"))
+    }
+
+    fn string_bytes(&mut self, kept: usize) -> Result<Vec<u8>> {
         self.expect(b'"')?;
         let mut text = Vec::new();
         loop {
+            let available = &self.buffer[self.start..self.end];
+            let special = available.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            let plain = special.unwrap_or(available.len());
+            text.extend_from_slice(&available[..plain.min(kept.saturating_sub(text.len()))]);
+            self.start += plain;
             match self.byte()? {
-                b'"' => return Ok(String::from_utf8_lossy(&text).into_owned()),
+                b'"' => return Ok(text),
                 b'\\' => {
                     let symbol = self.escape()?;
                     if text.len() < kept {
                         text.extend_from_slice(symbol.encode_utf8(&mut [0; 4]).as_bytes());
                     }
                 }
-                0..0x20 => return Err(malformed("a control character stands in a string")),
+                0..0x20 => return Err(self.malformed("a control character stands in a string")),
                 byte if text.len() < kept => text.push(byte),
                 _ => {}
             }
         }
     }
 
-    /// What follows a backslash. Halves of surrogate pairs become replacement characters: no known key has any.
+    /// What follows a backslash. Lone halves of surrogate pairs become replacement characters.
     fn escape(&mut self) -> Result<char> {
         Ok(match self.byte()? {
             symbol @ (b'"' | b'\\' | b'/') => char::from(symbol),
@@ -172,21 +191,33 @@ impl<R: Read> JsonReader<R> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => {
-                let mut unit = 0;
-                for _ in 0..4 {
-                    let digit = char::from(self.byte()?).to_digit(16).ok_or_else(|| malformed("a bad escape"))?;
-                    unit = unit << 4 | digit;
+                let unit = self.code_unit()?;
+                let high = (0xd800..0xdc00).contains(&unit);
+                if high && self.fill(2)? && self.buffer[self.start..].starts_with(b"\\u") {
+                    self.start += 2;
+                    let low = self.code_unit()?;
+                    let pair = char::decode_utf16([unit, low]).next().and_then(Result::ok);
+                    return Ok(pair.unwrap_or(char::REPLACEMENT_CHARACTER));
                 }
-                char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
+                char::from_u32(u32::from(unit)).unwrap_or(char::REPLACEMENT_CHARACTER)
             }
-            _ => return Err(malformed("a bad escape")),
+            _ => return Err(self.malformed("a bad escape")),
         })
+    }
+
+    fn code_unit(&mut self) -> Result<u16> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = char::from(self.byte()?).to_digit(16).ok_or_else(|| self.malformed("a bad escape"))?;
+            unit = unit << 4 | digit as u16;
+        }
+        Ok(unit)
     }
 
     fn literal(&mut self, word: &[u8]) -> Result<()> {
         for expected in word {
             if self.byte()? != *expected {
-                return Err(malformed("expected a value"));
+                return Err(self.malformed("expected a value"));
             }
         }
         Ok(())
@@ -202,7 +233,7 @@ impl<R: Read> JsonReader<R> {
 
     fn byte(&mut self) -> Result<u8> {
         if !self.fill(1)? {
-            return Err(malformed("the document is cut"));
+            return Err(self.malformed("the document is cut"));
         }
         self.start += 1;
         Ok(self.buffer[self.start - 1])
@@ -220,20 +251,20 @@ impl<R: Read> JsonReader<R> {
                 Ok(0) => return Ok(false),
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(error)),
+                Err(error) => return Err(self.unreadable(error)),
             }
         }
         Ok(true)
     }
-}
 
-/// The one sentence for a document that is broken; `what` is for the log.
-pub(crate) fn malformed(what: &str) -> Error {
-    Error::damaged("The backup's sha256 file is damaged.").with_source(what.to_owned())
-}
+    /// The one sentence for a document that is broken; `what` is for the log.
+    pub(crate) fn malformed(&self, what: &str) -> Error {
+        Error::damaged(format!("The backup's {} is damaged.", self.document)).with_source(what.to_owned())
+    }
 
-fn unreadable(error: std::io::Error) -> Error {
-    error
-        .downcast::<Error>()
-        .unwrap_or_else(|error| Error::unavailable("The backup's sha256 file could not be read.").with_source(error))
+    fn unreadable(&self, error: std::io::Error) -> Error {
+        error.downcast::<Error>().unwrap_or_else(|error| {
+            Error::unavailable(format!("The backup's {} could not be read.", self.document)).with_source(error)
+        })
+    }
 }

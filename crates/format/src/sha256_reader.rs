@@ -6,7 +6,7 @@ use domain::{BackupId, Error, Kind, Result};
 use stdx::hex;
 
 use crate::FORMAT_VERSION;
-use crate::json_reader::{JsonReader, malformed};
+use crate::json_reader::JsonReader;
 
 /// The hashes of a volume's blocks, in the order of offsets.
 ///
@@ -35,8 +35,12 @@ impl<R: Read> Sha256Reader<R> {
     /// `Damaged` for a document that is no sha256 file, `Unsupported` for another version of the format; those of `reader`: a [`domain::Error`] inside of its `io::Error`
     /// comes out unchanged.
     pub fn new(reader: R) -> Result<Self> {
-        let mut this =
-            Self { json: JsonReader::new(reader), backup_id: None, block_size_bytes: None, stage: Stage::First };
+        let mut this = Self {
+            json: JsonReader::new(reader, "sha256 file"),
+            backup_id: None,
+            block_size_bytes: None,
+            stage: Stage::First,
+        };
         this.json.expect(b'{')?;
         loop {
             if this.member()? {
@@ -77,7 +81,7 @@ impl<R: Read> Sha256Reader<R> {
             "chunk_size" => {
                 let size = self.json.number()?;
                 if size == 0 || self.block_size_bytes.replace(size).is_some() {
-                    return Err(malformed("chunk_size is zero or stands twice"));
+                    return Err(self.json.malformed("chunk_size is zero or stands twice"));
                 }
             }
             "backup_id" => self.backup_id = Some(self.json.short_string()?),
@@ -102,7 +106,7 @@ impl<R: Read> Sha256Reader<R> {
         }
         self.stage = Stage::Entries;
         let digits = self.json.plain_string::<64>()?;
-        hex::decode(&digits).map(Some).ok_or_else(|| malformed("a hash is not 64 hex digits"))
+        hex::decode(&digits).map(Some).ok_or_else(|| self.json.malformed("a hash is not 64 hex digits"))
     }
 
     /// Reads what follows the list, up to the end of the document.
@@ -110,14 +114,14 @@ impl<R: Read> Sha256Reader<R> {
         while !self.json.take_if(b'}')? {
             self.json.expect(b',')?;
             if self.member()? {
-                return Err(malformed("sha256s stands twice"));
+                return Err(self.json.malformed("sha256s stands twice"));
             }
         }
         if self.json.peek_token()?.is_some() {
-            return Err(malformed("something follows the document"));
+            return Err(self.json.malformed("something follows the document"));
         }
         if self.block_size_bytes.is_none() {
-            return Err(malformed("chunk_size is missing"));
+            return Err(self.json.malformed("chunk_size is missing"));
         }
         Ok(())
     }

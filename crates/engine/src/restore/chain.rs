@@ -1,8 +1,8 @@
 //! The manifests of a chain, read and checked before anything is written.
 
 use std::collections::HashSet;
+use std::io::Read;
 
-use bytes::BytesMut;
 use domain::{Error, Kind, Result};
 use format::{Compression, Manifest, ManifestObject, ParseLimits, VolumeMeta, names};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -12,7 +12,8 @@ use stdx::size::GIB;
 use super::ownership::Place;
 use crate::hash::md5_of_zero_chunk;
 use crate::port::{Context, Layer};
-use crate::work::compute;
+use crate::stream_reader::StreamReader;
+use crate::work::{Stop, Work, compute};
 
 /// Manifests read at the same time.
 const LOADS_MAX: usize = 4;
@@ -66,9 +67,7 @@ impl LoadedLayer {
 
     pub(crate) fn object(&self, index: usize) -> Option<DataObject> {
         let (place, traits) = (*self.objects.places.get(index)?, self.objects.traits.get(index)?);
-        let start = traits.tail_start as usize;
-        let tail = self.objects.tails.get(start..start + usize::from(traits.tail_bytes))?;
-        let name = format!("{}{}", self.layer.prefix, std::str::from_utf8(tail).ok()?);
+        let name = self.objects.name(&self.layer.prefix, index)?;
         Some(DataObject { name, place, compression: traits.compression, zeros: traits.zeros })
     }
 
@@ -84,7 +83,7 @@ impl LoadedLayer {
 /// # Errors
 /// `Damaged` for a manifest that is missing, contradicts itself or belongs to another backup, and for a chain that meets
 /// itself.
-pub(crate) async fn load(context: &Context, chain: Vec<Layer>) -> Result<Vec<LoadedLayer>> {
+pub(crate) async fn load(context: &Context, work: &Work, chain: Vec<Layer>) -> Result<Vec<LoadedLayer>> {
     let mut seen = HashSet::with_capacity(chain.len());
     if let Some(twice) = chain.iter().find(|layer| !seen.insert((&layer.container, &layer.prefix))) {
         return Err(Error::damaged(format!("Backup {} stands twice in its own chain of backups.", twice.id)));
@@ -93,7 +92,7 @@ pub(crate) async fn load(context: &Context, chain: Vec<Layer>) -> Result<Vec<Loa
     let zero_length = context.settings.chunk_size_bytes;
     let zero_md5 = compute(move || md5_of_zero_chunk(usize::try_from(zero_length).unwrap_or_default())).await?;
     let zeros = ZeroChunk { length: zero_length, md5: zero_md5 };
-    stream::iter(chain).map(|layer| load_layer(context, layer, zeros)).buffered(LOADS_MAX).try_collect().await
+    stream::iter(chain).map(|layer| load_layer(context, work, layer, zeros)).buffered(LOADS_MAX).try_collect().await
 }
 
 #[derive(Clone, Copy)]
@@ -102,81 +101,84 @@ struct ZeroChunk {
     md5: [u8; 16],
 }
 
-async fn load_layer(context: &Context, layer: Layer, zeros: ZeroChunk) -> Result<LoadedLayer> {
-    let document = fetch_document(context, &layer).await?;
-    compute(move || {
-        // Where the backup's volume ends is known from its hashes only; until then offsets must merely be countable.
-        let limits = ParseLimits { prefix: &layer.prefix, volume_bytes_max: i64::MAX.cast_unsigned() };
-        let manifest = Manifest::parse(&document, &limits)?;
-        drop(document);
-        let mut objects = manifest.objects;
-        objects.sort_by_key(|object| object.offset);
-        check_overlap(&layer, &objects)?;
-        let objects = Objects::pack(&layer.prefix, &objects, zeros)?;
-        Ok(LoadedLayer { layer, objects, volume_meta: manifest.volume_meta })
-    })
-    .await
-}
-
-impl Objects {
-    fn pack(prefix: &str, objects: &[ManifestObject], zeros: ZeroChunk) -> Result<Self> {
-        let mut packed = Self::default();
-        for object in objects {
-            let tail = object.name.strip_prefix(prefix).unwrap_or_default();
-            let too_large = |error| Error::damaged("The backup's manifest is too large.").with_source(error);
-            packed.traits.push(Traits {
-                tail_start: u32::try_from(packed.tails.len()).map_err(too_large)?,
-                tail_bytes: u8::try_from(tail.len()).map_err(too_large)?,
-                compression: object.compression,
-                zeros: object.length == zeros.length && object.md5 == zeros.md5,
-            });
-            packed.places.push(Place { start: object.offset, end: object.offset.saturating_add(object.length) });
-            packed.tails.extend_from_slice(tail.as_bytes());
-        }
-        Ok(packed)
-    }
-}
-
-async fn fetch_document(context: &Context, layer: &Layer) -> Result<BytesMut> {
-    let name = names::metadata(&layer.prefix);
-    let object = match context.store.get(&layer.container, &name, None).await {
+async fn load_layer(context: &Context, work: &Work, layer: Layer, zeros: ZeroChunk) -> Result<LoadedLayer> {
+    let document = match context.store.get(&layer.container, &names::metadata(&layer.prefix), None).await {
         Err(error) if error.kind() == Kind::NotFound => {
             let message = format!("Backup {} has no manifest in container {}.", layer.id, layer.container);
             return Err(Error::damaged(message).with_source(error));
         }
         other => other?,
     };
-    let bytes_max = format::manifest_bytes_max(layer.size_bytes.next_multiple_of(GIB));
-    let too_large = || {
+    // A larger one need not be read.
+    if document.length_bytes > format::manifest_bytes_max(layer.size_bytes.next_multiple_of(GIB)) {
         let (id, gib) = (layer.id, layer.size_bytes.div_ceil(GIB));
-        Error::damaged(format!("The manifest of backup {id} is larger than that of any volume of {gib} GiB."))
-    };
-    if object.length_bytes > bytes_max {
-        return Err(too_large());
+        let message = format!("The manifest of backup {id} is larger than that of any volume of {gib} GiB.");
+        return Err(Error::damaged(message));
     }
-    let mut document = BytesMut::new();
-    let mut stream = object.stream;
-    while let Some(piece) = stream.try_next().await? {
-        if document.len() as u64 + piece.len() as u64 > bytes_max {
-            return Err(too_large());
-        }
-        document.extend_from_slice(&piece);
-    }
-    Ok(document)
+    work.blocking(move |stop| read_manifest(StreamReader::new(document.stream, stop), layer, zeros, stop)).await
 }
 
-fn check_overlap(layer: &Layer, objects: &[ManifestObject]) -> Result<()> {
-    for pair in objects.windows(2) {
-        let [first, second] = pair else { continue };
-        if first.offset.saturating_add(first.length) > second.offset {
-            return Err(Error::damaged(format!(
-                "The manifest of backup {} is damaged: objects {} and {} overlap at {}.",
-                layer.id, first.name, second.name, second.offset
-            )));
-        }
+fn read_manifest(document: impl Read, layer: Layer, zeros: ZeroChunk, stop: &Stop) -> Result<LoadedLayer> {
+    // Where the backup's volume ends is known from its hashes only; until then offsets must merely be countable.
+    let limits = ParseLimits { prefix: &layer.prefix, volume_bytes_max: i64::MAX.cast_unsigned() };
+    let mut objects = Objects::default();
+    let manifest = Manifest::read(document, &limits, &mut |object| {
+        stop.check()?;
+        objects.push(&layer.prefix, &object, zeros)
+    })?;
+    objects.sort();
+    if let Some((first, second)) = objects.overlap() {
+        let names = [first, second].map(|index| objects.name(&layer.prefix, index).unwrap_or_default());
+        return Err(Error::damaged(format!(
+            "The manifest of backup {} is damaged: objects {} and {} overlap at {}.",
+            layer.id, names[0], names[1], objects.places[second].start
+        )));
     }
-    Ok(())
+    Ok(LoadedLayer { layer, objects, volume_meta: manifest.volume_meta })
 }
+
+impl Objects {
+    fn push(&mut self, prefix: &str, object: &ManifestObject, zeros: ZeroChunk) -> Result<()> {
+        let tail = object.name.strip_prefix(prefix).unwrap_or_default();
+        let too_large = |error| Error::damaged("The backup's manifest is too large.").with_source(error);
+        self.traits.push(Traits {
+            tail_start: u32::try_from(self.tails.len()).map_err(too_large)?,
+            tail_bytes: u8::try_from(tail.len()).map_err(too_large)?,
+            compression: object.compression,
+            zeros: object.length == zeros.length && object.md5 == zeros.md5,
+        });
+        self.places.push(Place { start: object.offset, end: object.offset.saturating_add(object.length) });
+        self.tails.extend_from_slice(tail.as_bytes());
+        Ok(())
+    }
+
+    fn name(&self, prefix: &str, index: usize) -> Option<String> {
+        let traits = self.traits.get(index)?;
+        let start = traits.tail_start as usize;
+        let tail = self.tails.get(start..start + usize::from(traits.tail_bytes))?;
+        Some(format!("{prefix}{}", std::str::from_utf8(tail).ok()?))
+    }
+
+    /// By offset, as they come from most writers.
+    fn sort(&mut self) {
+        if !self.places.is_sorted_by_key(|place| place.start) {
+            let mut order: Vec<u32> = (0..).zip(&self.places).map(|(index, _)| index).collect();
+            order.sort_by_key(|&index| self.places[index as usize].start);
+            self.places = order.iter().map(|&index| self.places[index as usize]).collect();
+            self.traits = order.iter().map(|&index| self.traits[index as usize]).collect();
+        }
+        self.places.shrink_to_fit();
+        self.traits.shrink_to_fit();
+        self.tails.shrink_to_fit();
+    }
+
+    /// The first two that overlap.
+    fn overlap(&self) -> Option<(usize, usize)> {
+        let first = self.places.windows(2).position(|pair| pair[0].end > pair[1].start)?;
+        Some((first, first + 1))
+    }
+}
+
 /// What each layer remembers of its volume, oldest first. What cannot be read costs only itself: the volume's bytes
 /// matter more than its name.
 ///

@@ -76,7 +76,8 @@ pub async fn verify(context: &Context, chain: Vec<Layer>, reporter: Arc<dyn Repo
 /// store does not take, `Cancelled`, and what the store answers.
 pub async fn inspect(context: &Context, layer: Layer) -> Result<()> {
     check_prefix(&layer.prefix)?;
-    let layers = Work::new(&context.cancel).run(chain::load(context, vec![layer])).await?;
+    let work = Work::new(&context.cancel);
+    let layers = work.run(chain::load(context, &work, vec![layer])).await?;
     chain::volume_metas(&layers).map(drop)
 }
 
@@ -91,9 +92,8 @@ async fn load(
     let Some(asked) = chain.last().cloned() else {
         return Err(Error::invalid("There is no backup to restore."));
     };
-    let layers = chain::load(context, chain).await?;
-    let hashes = HashList::load(context, work, &asked, target_bytes).await?;
-    Ok((layers, hashes))
+    let layers = chain::load(context, work, chain);
+    futures::try_join!(layers, HashList::load(context, work, &asked, target_bytes))
 }
 
 async fn run(
