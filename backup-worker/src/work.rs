@@ -16,6 +16,7 @@ mod parts;
 mod remembered;
 mod restore_backup;
 mod revert_volume;
+mod verify_backup;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,6 +134,7 @@ pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) ->
         Work::RestoreBackup(work) => restore_backup::perform(shop, task, work).boxed().await,
         Work::DeleteBackup(work) => delete_backup::perform(shop, task, work).boxed().await,
         Work::ImportBackup(work) => import_backup::perform(shop, task, work).boxed().await,
+        Work::VerifyBackup(work) => verify_backup::perform(shop, task, work).boxed().await,
     }
 }
 

@@ -270,6 +270,10 @@ CREATE TABLE backups (
     data_timestamp BIGINT NOT NULL,
     restore_volume_id TEXT,
     encryption_key_id TEXT,
+    -- The last verification of the chain: null until there was one.
+    verified_at BIGINT,
+    verify_result TEXT,
+    verify_reason TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT
 );
@@ -437,6 +441,7 @@ CREATE INDEX jobs_by_worker ON jobs (worker_id) WHERE state IN ('assigned', 'run
 CREATE INDEX jobs_by_volume ON jobs (volume_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_snapshot ON jobs (snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_backup ON jobs (backup_id) WHERE state IN ('queued', 'assigned', 'running');
+CREATE INDEX jobs_verifying ON jobs (backup_id, created_at, id) WHERE kind = 'backup_verify';
 CREATE INDEX jobs_by_group ON jobs (group_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_group_snapshot ON jobs (group_snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 

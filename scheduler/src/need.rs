@@ -1,7 +1,7 @@
 //! What a job needs from its worker, read from the rows it is about.
 
 use db::types::extra_specs;
-use db::{Conn, Scope, groups, snapshots, volumes};
+use db::{Conn, Scope, backups, groups, snapshots, volumes};
 use domain::group;
 use domain::job::{Job, Subject};
 use domain::placement::Wants;
@@ -50,6 +50,10 @@ pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
         // These bytes never had a place.
         Subject::BackupDelete { .. } | Subject::VolumeDiscard { .. } => Ok(Need::Store),
         Subject::BackupImport { service, .. } => Ok(Need::StoreOf(service.clone())),
+        Subject::BackupVerify { backup_id } => {
+            let backup = backups::get(conn, &Scope::All, &backup_id.to_string()).await?;
+            Ok(Need::WrittenBy(backup.service.unwrap_or_default()))
+        }
         Subject::VolumeMove { .. } | Subject::VolumeDelete { .. } => unreachable_kind(job),
     }
 }

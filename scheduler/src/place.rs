@@ -90,7 +90,11 @@ async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp)
     }
     let is_backup = matches!(
         job.kind,
-        JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupDelete | JobKind::BackupImport
+        JobKind::BackupCreate
+            | JobKind::BackupRestore
+            | JobKind::BackupDelete
+            | JobKind::BackupImport
+            | JobKind::BackupVerify
     );
     let allowed = fleet.iter().filter(|worker| !(is_backup && worker.backups_disabled));
     let Some(chosen) = placement::place(&need, allowed, job.worker_id) else {
@@ -191,7 +195,7 @@ enum InTheWay {
 /// A job that destroys, overwrites or resizes something waits until everything asked for earlier about the same thing has
 /// ended, and until the copies that are being made of it are complete: a backup that is still being written would leave
 /// objects behind its own deletion, a copy of a volume that is restored over would be half of the one and half of the other.
-/// A backup, restore or import in the way of its backup's deletion is cancelled.
+/// A backup, restore, import or verification in the way of its backup's deletion is cancelled.
 async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
     let resource_id = match &job.subject {
         Subject::VolumeDelete { volume_id, .. }
@@ -212,7 +216,10 @@ async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
         let copied = is_being_copied(conn, job).await?;
         return Ok(if copied { InTheWay::Something } else { InTheWay::Nothing });
     };
-    let cancellable = matches!(other.kind, JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupImport);
+    let cancellable = matches!(
+        other.kind,
+        JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupImport | JobKind::BackupVerify
+    );
     if job.kind == JobKind::BackupDelete && cancellable && !other.cancel_requested {
         return Ok(InTheWay::Cancellable(other.id));
     }

@@ -11,6 +11,7 @@ pub(crate) mod import;
 mod moved;
 mod replay;
 mod snapshot;
+mod verification;
 mod volume;
 
 use db::jobs::Requeue;
@@ -68,12 +69,13 @@ async fn end_because(
     if !jobs::finish(conn, job.id, job.generation, ending, reason, now).await? {
         return Ok(false);
     }
-    let end = End { job, ending, reason, report, now };
+    let end = End { job, ending, reason, cause, report, now };
     let effects = settle(&job.subject, ending);
     backup::apply(conn, &end, &effects).await?;
     group_snapshot::apply(conn, &end, effects.group_snapshot).await?;
     snapshot::apply(conn, &end, effects.snapshot).await?;
     volume::apply(conn, &end, effects.volume).await?;
+    verification::apply(conn, &end).await?;
     checkpoints::delete(conn, job.id).await?;
     if ending == Ending::Failed {
         tell(conn, job, cause, now).await?;
@@ -117,6 +119,7 @@ async fn again_or_end(
     now: Timestamp,
 ) -> Result<Fate> {
     let failures = job.failures + 1;
+    let cause = if kind == Kind::Damaged { Cause::Damage } else { cause };
     let done = match job::after_failure(kind, failures) {
         JobEvent::Finish(ending) => {
             let ended = end_because(conn, job, ending, Some(reason), &Report::default(), cause, now).await?;
@@ -156,6 +159,8 @@ struct End<'a> {
     job: &'a Job,
     ending: Ending,
     reason: Option<&'a str>,
+    /// Where it failed, if it did.
+    cause: Cause,
     report: &'a Report,
     now: Timestamp,
 }

@@ -87,6 +87,7 @@ async fn work(conn: &mut Conn, job: &Job) -> Result<Work> {
             let backup = import::described(placeholder, record)?;
             Work::ImportBackup(wire::ImportBackup { backup: Some(wire_backup(&backup)) })
         }
+        Subject::BackupVerify { backup_id } => Work::VerifyBackup(verify_backup(conn, *backup_id).await?),
     })
 }
 
@@ -198,6 +199,15 @@ async fn create_backup(
         parent,
         volume_meta: VolumeMeta::describe(&row, &pairs),
     })
+}
+
+/// A restore that was asked for meanwhile reads the same objects and changes none.
+async fn verify_backup(conn: &mut Conn, id: BackupId) -> Result<wire::VerifyBackup> {
+    if backup_row(conn, id).await?.status != BackupStatus::Restoring {
+        expect_backup(conn, id, BackupStatus::Available, "Verify").await?;
+    }
+    let chain = backups::chain(conn, id).await?.iter().map(wire_backup).collect();
+    Ok(wire::VerifyBackup { chain })
 }
 
 /// Contract §2.2, step 6, and its likes for restore and delete.

@@ -136,6 +136,12 @@ impl Cluster {
         Ok(self.pool.path(volume_id.parse().context("a volume's id")?))
     }
 
+    /// The file of a stored object.
+    #[must_use]
+    pub fn object_path(&self, container: &str, name: &str) -> PathBuf {
+        self.directory.path().join("store").join(container).join(name)
+    }
+
     /// Where files that may be adopted lie.
     #[must_use]
     pub fn images(&self) -> PathBuf {

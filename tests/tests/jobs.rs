@@ -2,6 +2,7 @@
 
 mod jobs {
     mod trace;
+    mod verify;
 }
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Result};
 
-use super::{cancel_job_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced};
+use super::{cancel_jobs_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced};
 use crate::call::Call;
 
 /// A backup that the caller wants.
@@ -185,11 +185,11 @@ async fn enqueue_deletion(conn: &mut Conn, call: &Call, backup: &Backup) -> Resu
     enqueue(conn, call, subject, &backup.project_id, None).await
 }
 
-/// Writes the status; a job that still works on the backup is asked to stop.
+/// Writes the status; what still works on the backup is asked to stop.
 pub(crate) async fn reset_status(call: &Call, id: &str, to: BackupStatus) -> Result<()> {
     let mut tx = call.app.database.begin("reset backup status").await?;
     let backup = backups::get(&mut tx, &call.caller.scope(), id).await?;
-    cancel_job_about(&mut tx, call, &backup.id.to_string()).await?;
+    cancel_jobs_about(&mut tx, call, &backup.id.to_string()).await?;
     backups::set_status(&mut tx, backup.id, to, call.now).await?;
     commit(call, tx).await
 }

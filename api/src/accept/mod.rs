@@ -27,6 +27,7 @@ pub(crate) mod services;
 pub(crate) mod snapshots;
 pub(crate) mod transfers;
 pub(crate) mod types;
+pub(crate) mod verifications;
 pub(crate) mod volumes;
 
 use chassis::trace::current_traceparent;
@@ -60,10 +61,12 @@ async fn commit(call: &Call, tx: db::Tx) -> Result<()> {
     Ok(())
 }
 
-/// Asks the job about this resource to stop, if one is under way; whether one is.
-async fn cancel_job_about(conn: &mut Conn, call: &Call, resource_id: &str) -> Result<bool> {
-    let Some(job) = db::jobs::unfinished_about(conn, resource_id).await? else { return Ok(false) };
-    db::jobs::request_cancel(conn, job.id, call.now).await
+/// Asks whatever works on this resource to stop.
+async fn cancel_jobs_about(conn: &mut Conn, call: &Call, resource_id: &str) -> Result<()> {
+    for job in db::jobs::all_unfinished_about(conn, resource_id).await? {
+        db::jobs::request_cancel(conn, job.id, call.now).await?;
+    }
+    Ok(())
 }
 
 /// Clears the way for a forced deletion: whatever works on the resource is asked to stop. False: it is being deleted
@@ -72,7 +75,7 @@ async fn prepare_forced_deletion(conn: &mut Conn, call: &Call, resource_id: &str
     if is_deleting && db::jobs::unfinished_about(conn, resource_id).await?.is_some() {
         return Ok(false);
     }
-    cancel_job_about(conn, call, resource_id).await?;
+    cancel_jobs_about(conn, call, resource_id).await?;
     Ok(true)
 }
 

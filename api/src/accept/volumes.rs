@@ -9,7 +9,7 @@ use domain::snapshot::SnapshotStatus;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{Error, Result};
 
-use super::{cancel_job_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced, services};
+use super::{cancel_jobs_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced, services};
 use crate::call::Call;
 
 /// Accepts growth. The larger size is charged for now; when the job fails, its end gives the difference back.
@@ -111,7 +111,7 @@ async fn take_snapshots(conn: &mut Conn, call: &Call, volume: &Volume, how: Dele
             return Err(Error::invalid("Invalid volume: Failed to update snapshot."));
         }
         if how.force {
-            cancel_job_about(conn, call, &snapshot.id.to_string()).await?;
+            cancel_jobs_about(conn, call, &snapshot.id.to_string()).await?;
             snapshots::set_status(conn, snapshot.id, SnapshotStatus::Deleting, call.now).await?;
         } else if !snapshots::change_status(conn, snapshot.id, &from, SnapshotStatus::Deleting, call.now).await? {
             return Err(Error::invalid("Invalid volume: Failed to update snapshot."));

@@ -27,6 +27,7 @@ pub(crate) mod snapshots;
 mod source;
 pub(crate) mod transfers;
 pub(crate) mod types;
+pub(crate) mod verification;
 pub(crate) mod versions;
 pub(crate) mod volumes;
 pub(crate) mod workers;

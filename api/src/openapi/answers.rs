@@ -35,6 +35,7 @@ pub(crate) enum Shape {
     Null,
     Links,
     Object(Keys),
+    ObjectOrNull(Keys),
     List(Keys),
     /// A list of what is no object.
     Items(&'static Shape),
@@ -351,6 +352,27 @@ pub(crate) const MESSAGE: Keys = &[
     key("resource_uuid", Shape::TextOrNull),
 ];
 
+pub(crate) const JOB: Keys = &[
+    key("id", Shape::Uuid),
+    key("kind", Shape::Text),
+    key("state", Shape::Text),
+    key("attempts", Shape::Integer),
+    key("done_bytes", Shape::Integer),
+    key("total_bytes", Shape::Integer),
+    key("error", Shape::TextOrNull),
+    key("created_at", Shape::Time),
+    key("updated_at", Shape::Time),
+];
+
+/// Null until there was a verification; `job` is the one that was asked for last.
+pub(crate) const VERIFICATION: Keys = &[
+    key("backup_id", Shape::Uuid),
+    key("verified_at", Shape::TimeOrNull),
+    key("result", Shape::TextOrNull),
+    key("reason", Shape::TextOrNull),
+    key("job", Shape::ObjectOrNull(JOB)),
+];
+
 /// What a successful answer holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Given {
@@ -405,6 +427,7 @@ impl Shape {
                 json!({"type": "array", "items": link})
             }
             Self::Object(keys) => object(keys),
+            Self::ObjectOrNull(keys) => json!({"anyOf": [object(keys), {"type": "null"}]}),
             Self::List(keys) => json!({"type": "array", "items": object(keys)}),
             Self::Items(shape) => json!({"type": "array", "items": shape.schema()}),
             Self::Lists(shape) => {

@@ -25,6 +25,8 @@ rules! {
     CLUSTERS_UPDATE = "clusters:update", Admin;
     CONSISTENCYGROUP_CREATE = "consistencygroup:create", Member;
     EMBERKEEP_GET_JOBS = "emberkeep:get_jobs", Reader;
+    EMBERKEEP_GET_VERIFICATION = "emberkeep:get_verification", Reader;
+    EMBERKEEP_VERIFY_BACKUP = "emberkeep:verify_backup", Member;
     GROUP_ACCESS_GROUP_TYPES_SPECS = "group:access_group_types_specs", Admin;
     GROUP_CREATE = "group:create", Member;
     GROUP_CREATE_GROUP_SNAPSHOT = "group:create_group_snapshot", Member;

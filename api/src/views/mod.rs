@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod group;
 pub(crate) mod group_snapshot;
 pub(crate) mod group_type;
+pub(crate) mod job;
 pub(crate) mod manageable;
 pub(crate) mod message;
 pub(crate) mod qos_specs;
@@ -42,6 +43,6 @@ impl Call {
 }
 
 /// A time without zone suffix, or null.
-fn time(instant: Option<Timestamp>) -> Value {
+pub(crate) fn time(instant: Option<Timestamp>) -> Value {
     instant.map(Timestamp::iso).into()
 }

@@ -195,6 +195,11 @@ async fn roles_decide_and_none_implies_another_here() {
     }
     let refused = lab.post(&ours("/volumes"), &format!("reader-{OURS}"), json!({"volume": {"size": 1}})).await;
     refused.refused(403, "Policy doesn't allow volume:create to be performed.");
+    let path = ours("/emberkeep/backups/0/verify");
+    let refused = lab.post(&path, &format!("reader-{OURS}"), json!({})).await;
+    refused.refused(403, "Policy doesn't allow emberkeep:verify_backup to be performed.");
+    let path = ours("/emberkeep/backups/0/verification");
+    assert_eq!(lab.get(&path, &format!("reader-{OURS}")).await.code(), 404, "a reader may look");
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod storm;
 mod transfers;
 mod truth;
 mod types;
+mod verifying;
 mod views;
 mod worker;
 mod world;

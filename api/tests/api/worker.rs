@@ -1,7 +1,7 @@
 //! A stand-in for scheduler and workers: ends jobs and settles rows as `domain::settle` says, without any bytes.
 
 use db::{Conn, Scope, backups, group_snapshots, jobs, quotas, snapshots, volumes};
-use domain::backup::BackupStatus;
+use domain::backup::{BackupStatus, Verdict, Verification};
 use domain::ids::{GroupSnapshotId, WorkerId};
 use domain::job::{Ending, Job, JobKind, Subject};
 use domain::message::{Cause, Message, of_failure};
@@ -34,6 +34,11 @@ impl World {
             let request_id = job.request_id.as_deref();
             let message = Message::error(&job.project_id, request_id, about, (action, detail), now);
             db::messages::insert(&mut tx, &message).await?;
+        }
+        if let (Subject::BackupVerify { backup_id }, Some(verdict)) = (&job.subject, Verdict::of(ending, Cause::Damage))
+        {
+            let reason = (verdict != Verdict::Proven).then(|| "Object o is damaged.".to_owned());
+            backups::set_verification(&mut tx, *backup_id, &Verification { at: now, verdict, reason }).await?;
         }
         let effects = settle(&job.subject, ending);
         if let Some(id) = job.subject.backup_id() {

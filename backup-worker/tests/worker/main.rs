@@ -6,3 +6,4 @@ mod kinds;
 mod reflinks;
 mod rig;
 mod scripted;
+mod verifying;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::backup::{Backup, BackupStatus};
+use domain::backup::{Backup, BackupStatus, Verdict, Verification};
 use domain::{BackupId, Error, Result, Timestamp, VolumeId};
 
 use crate::conn::{Conn, sql};
@@ -330,6 +330,32 @@ pub async fn complete(conn: &mut Conn, id: BackupId, object_count: i64, size_gb:
 pub async fn delete(conn: &mut Conn, id: BackupId, now: Timestamp) -> Result<()> {
     metadata::clear(conn, &id.to_string()).await?;
     set_status(conn, id, BackupStatus::Deleted, now).await
+}
+
+/// Notes what a verification showed. Nothing about the backup has changed: `updated_at` stays.
+pub async fn set_verification(conn: &mut Conn, id: BackupId, found: &Verification) -> Result<()> {
+    sql("UPDATE backups SET verified_at = $2, verify_result = $3, verify_reason = $4 WHERE id = $1 AND status <> 'deleted'")
+        .bind(id)
+        .bind(found.at)
+        .bind(found.verdict.as_str())
+        .bind(&found.reason)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// `None`: it was never verified, or it is gone.
+pub async fn verification(conn: &mut Conn, id: BackupId) -> Result<Option<Verification>> {
+    let row = sql("SELECT verified_at, verify_result, verify_reason FROM backups
+         WHERE id = $1 AND status <> 'deleted' AND verified_at IS NOT NULL")
+    .bind(id)
+    .fetch_optional(conn)
+    .await?;
+    let read = |row: Row| {
+        let verdict = row.word(TABLE.name, "verify_result", Verdict::parse)?;
+        Ok(Verification { at: row.time("verified_at")?, verdict, reason: row.opt_text("verify_reason")? })
+    };
+    row.map(read).transpose()
 }
 
 /// As `volumes::stuck`.

@@ -6,7 +6,7 @@
 
 use domain::ids::WorkerId;
 use domain::job::{Ending, Job, JobEvent, JobKind, JobState, Progress, Subject};
-use domain::{Error, JobId, Result, Timestamp};
+use domain::{BackupId, Error, JobId, Result, Timestamp};
 
 use crate::conn::{Conn, sql};
 use crate::outbox::{self, Hint, Outgoing};
@@ -366,13 +366,30 @@ async fn superseded(
 /// The unfinished job about this resource (the id of a volume, snapshot, backup, group or group's snapshot), if any; of
 /// several the oldest.
 pub async fn unfinished_about(conn: &mut Conn, resource_id: &str) -> Result<Option<Job>> {
-    let text = format!(
+    sql(about("LIMIT 1")).bind(resource_id).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
+}
+
+/// All of them, oldest first.
+pub async fn all_unfinished_about(conn: &mut Conn, resource_id: &str) -> Result<Vec<Job>> {
+    Ok(readable(&sql(about("")).bind(resource_id).fetch_all(conn).await?, from_row))
+}
+
+fn about(limit: &str) -> String {
+    format!(
         "SELECT {COLUMNS} FROM jobs WHERE {} AND (volume_id = $1 OR snapshot_id = $1 OR backup_id = $1
             OR group_id = $1 OR group_snapshot_id = $1)
-         ORDER BY created_at, id LIMIT 1",
+         ORDER BY created_at, id {limit}",
         unfinished()
+    )
+}
+
+/// The backup's verification that was asked for last, ended or not.
+pub async fn last_verification(conn: &mut Conn, backup: BackupId) -> Result<Option<Job>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE kind = 'backup_verify' AND backup_id = $1
+         ORDER BY created_at DESC, id DESC LIMIT 1"
     );
-    sql(text).bind(resource_id).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
+    sql(text).bind(backup).fetch_optional(conn).await?.as_ref().map(from_row).transpose()
 }
 
 /// `state IN ('queued', 'assigned', 'running')`, as the partial indexes have it.

@@ -85,7 +85,8 @@ pub(crate) fn to_params(subject: &Subject) -> Result<String> {
         | Subject::VolumeRevert { .. }
         | Subject::SnapshotCreate { .. }
         | Subject::GroupSnapshotCreate { .. }
-        | Subject::BackupDelete { .. } => {}
+        | Subject::BackupDelete { .. }
+        | Subject::BackupVerify { .. } => {}
     }
     serde_json::to_string(&params)
         .map_err(|error| Error::internal("A job's parameters are no JSON.").with_source(error))
@@ -110,14 +111,7 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
             was: params.was().ok_or_else(|| lacks("former status"))?,
             volume_type_id: params.volume_type_id.ok_or_else(|| lacks("volume type"))?,
         },
-        JobKind::VolumeMove => Subject::VolumeMove {
-            volume_id: row.id("volume_id")?,
-            bytes_id: params.bytes_id().ok_or_else(|| lacks("bytes_id"))?,
-            may_move: params.may_move.ok_or_else(|| lacks("may_move"))?,
-            was: params.was().ok_or_else(|| lacks("former status"))?,
-            to_type: params.to_type,
-            to_pool: params.to_pool,
-        },
+        JobKind::VolumeMove => volume_move(row, params, lacks)?,
         JobKind::VolumeDiscard => {
             Subject::VolumeDiscard { bytes_id: params.bytes_id().ok_or_else(|| lacks("bytes_id"))? }
         }
@@ -157,10 +151,22 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
             new_volume: params.new_volume.ok_or_else(|| lacks("new_volume"))?,
         },
         JobKind::BackupDelete => Subject::BackupDelete { backup_id: row.id("backup_id")? },
+        JobKind::BackupVerify => Subject::BackupVerify { backup_id: row.id("backup_id")? },
         JobKind::BackupImport => Subject::BackupImport {
             backup_id: row.id("backup_id")?,
             service: params.service.ok_or_else(|| lacks("service"))?,
             record: params.record.ok_or_else(|| lacks("record"))?,
         },
+    })
+}
+
+fn volume_move(row: &Row, params: Params, lacks: impl Fn(&str) -> Error) -> Result<Subject> {
+    Ok(Subject::VolumeMove {
+        volume_id: row.id("volume_id")?,
+        bytes_id: params.bytes_id().ok_or_else(|| lacks("bytes_id"))?,
+        may_move: params.may_move.ok_or_else(|| lacks("may_move"))?,
+        was: params.was().ok_or_else(|| lacks("former status"))?,
+        to_type: params.to_type,
+        to_pool: params.to_pool,
     })
 }

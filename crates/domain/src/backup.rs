@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::ids::{BackupId, SnapshotId, VolumeId};
+use crate::job::Ending;
+use crate::message::Cause;
 use crate::time::Timestamp;
 use crate::volume::words;
 
@@ -15,6 +17,37 @@ words! {
         Deleted = "deleted",
         Restoring = "restoring",
     }
+}
+
+words! {
+    /// What reading a backup's whole chain showed.
+    Verdict {
+        Proven = "proven",
+        Damaged = "damaged",
+        Unreadable = "unreadable",
+    }
+}
+
+impl Verdict {
+    /// What the end of a verification says; nothing when somebody stopped it.
+    #[must_use]
+    pub const fn of(ending: Ending, cause: Cause) -> Option<Self> {
+        match (ending, cause) {
+            (Ending::Succeeded, _) => Some(Self::Proven),
+            (Ending::Failed, Cause::Damage) => Some(Self::Damaged),
+            (Ending::Failed, _) => Some(Self::Unreadable),
+            (Ending::Cancelled, _) => None,
+        }
+    }
+}
+
+/// The last time that somebody looked whether a backup can be restored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verification {
+    pub at: Timestamp,
+    pub verdict: Verdict,
+    /// Why it is not proven.
+    pub reason: Option<String>,
 }
 
 /// The longest `fail_reason` that a row and a client hold (contract §1.5.2), in characters.
@@ -65,6 +98,16 @@ impl Backup {
         }
         if self.size_gb <= 0 {
             return Err(Error::invalid("Invalid backup: Backup to be restored has invalid size"));
+        }
+        Ok(())
+    }
+
+    pub fn check_verify(&self) -> Result<()> {
+        if self.status != BackupStatus::Available {
+            return Err(Error::invalid("Invalid backup: Backup status must be available"));
+        }
+        if self.container.is_none() || self.service_metadata.is_none() {
+            return Err(Error::invalid("Invalid backup: Backup has no objects in any store."));
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ words! {
         BackupRestore = "backup_restore",
         BackupDelete = "backup_delete",
         BackupImport = "backup_import",
+        BackupVerify = "backup_verify",
     }
 }
 
@@ -212,6 +213,10 @@ pub enum Subject {
         service: String,
         record: String,
     },
+    /// Reads the whole chain and compares it with the backup's hashes; changes nothing, so the backup keeps its status.
+    BackupVerify {
+        backup_id: BackupId,
+    },
 }
 
 impl Subject {
@@ -233,6 +238,7 @@ impl Subject {
             Self::BackupRestore { .. } => JobKind::BackupRestore,
             Self::BackupDelete { .. } => JobKind::BackupDelete,
             Self::BackupImport { .. } => JobKind::BackupImport,
+            Self::BackupVerify { .. } => JobKind::BackupVerify,
         }
     }
 
@@ -253,6 +259,7 @@ impl Subject {
             Self::GroupSnapshotCreate { .. }
             | Self::BackupDelete { .. }
             | Self::BackupImport { .. }
+            | Self::BackupVerify { .. }
             | Self::VolumeDiscard { .. } => None,
         }
     }
@@ -275,7 +282,8 @@ impl Subject {
             Self::BackupCreate { backup_id, .. }
             | Self::BackupRestore { backup_id, .. }
             | Self::BackupDelete { backup_id }
-            | Self::BackupImport { backup_id, .. } => Some(*backup_id),
+            | Self::BackupImport { backup_id, .. }
+            | Self::BackupVerify { backup_id } => Some(*backup_id),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! User messages: what the owner of a volume, a snapshot or a backup is told of an act that failed after it had been accepted
-//! (contract §1.10). Numbers and sentences are Cinder's: clients match them.
+//! (contract §1.10). Numbers and sentences are Cinder's: clients match them. Those from 900 on are of acts that Cinder does
+//! not know.
 
 use crate::ids::{BackupId, MessageId, SnapshotId, VolumeId};
 use crate::job::Subject;
@@ -55,6 +56,7 @@ numbered! {
         BackupDelete = "014", "delete backup";
         BackupRestore = "015", "restore backup";
         ReimageVolume = "016", "reimage volume";
+        BackupVerify = "901", "verify backup";
     }
 }
 
@@ -92,6 +94,8 @@ numbered! {
         ImageFormatUnacceptable = "029",
             "The image disk format must be the same as the volume format for the volume type you are requesting.";
         IncrementalBackupForcesFullBackup = "030", "Incremental backup not possible, forcing full backup.";
+        BackupDamaged = "901", "What is stored is not what was backed up.";
+        BackupUnreadable = "902", "What is stored could not be read.";
     }
 }
 
@@ -184,6 +188,8 @@ pub enum Cause {
     WrongStatus,
     /// The worker that ran it was lost.
     WorkerLost,
+    /// What the worker read contradicts itself, or is not there.
+    Damage,
     /// The worker tried and could not.
     Worker,
 }
@@ -194,7 +200,7 @@ pub fn of_failure(subject: &Subject, cause: Cause) -> Option<(About, Action, Det
     let of_backup = |driver_error| match cause {
         Cause::WrongStatus => Detail::BackupInvalidState,
         Cause::WorkerLost => Detail::BackupServiceDown,
-        Cause::NoPlace | Cause::Worker => driver_error,
+        Cause::NoPlace | Cause::Damage | Cause::Worker => driver_error,
     };
     let unplaced = cause == Cause::NoPlace;
     Some(match subject {
@@ -232,6 +238,13 @@ pub fn of_failure(subject: &Subject, cause: Cause) -> Option<(About, Action, Det
         }
         Subject::BackupDelete { backup_id } => {
             (About::Backup(*backup_id), Action::BackupDelete, of_backup(Detail::BackupDeleteDriverError))
+        }
+        Subject::BackupVerify { backup_id } => {
+            let detail = match cause {
+                Cause::Damage => Detail::BackupDamaged,
+                _ => of_backup(Detail::BackupUnreadable),
+            };
+            (About::Backup(*backup_id), Action::BackupVerify, detail)
         }
         Subject::VolumeDelete { .. }
         | Subject::VolumeManage { .. }
@@ -277,5 +290,12 @@ mod tests {
         let number = |cause| of_failure(&subject, cause).expect("words").2.number();
         let numbers = [Cause::WorkerLost, Cause::Worker, Cause::WrongStatus].map(number);
         assert_eq!(numbers, ["018", "025", "017"]);
+    }
+
+    #[test]
+    fn damage_is_told_from_what_could_not_be_read() {
+        let subject = Subject::BackupVerify { backup_id: BackupId::random() };
+        let number = |cause| of_failure(&subject, cause).expect("words").2.number();
+        assert_eq!([Cause::Damage, Cause::Worker].map(number), ["901", "902"]);
     }
 }

@@ -109,6 +109,8 @@ pub enum Need {
     Store,
     /// The store whose driver's class path begins so.
     StoreOf(String),
+    /// The same, and what lies in it can lie nowhere else: its workers are waited for.
+    WrittenBy(String),
 }
 
 /// What a volume needs of the pool that it shall lie in.
@@ -183,7 +185,7 @@ pub fn place<'a>(
 fn pool_for<'a>(need: &Need, worker: &'a Candidate) -> Option<Option<&'a PoolReport>> {
     match need {
         Need::Store => Some(None),
-        Need::StoreOf(service) => worker.backup_driver.starts_with(service).then_some(None),
+        Need::StoreOf(service) | Need::WrittenBy(service) => worker.backup_driver.starts_with(service).then_some(None),
         Need::Pool(name) => worker.pool(name).map(Some),
         Need::NewVolume(wants) => wants.pool_of(worker).map(Some),
         Need::Move { from, wants, bound } => {
@@ -201,7 +203,7 @@ fn pool_for<'a>(need: &Need, worker: &'a Candidate) -> Option<Option<&'a PoolRep
 #[must_use]
 pub fn never_fits(need: &Need, candidates: &[Candidate]) -> Option<String> {
     match need {
-        Need::Pool(_) | Need::Store => None,
+        Need::Pool(_) | Need::Store | Need::WrittenBy(_) => None,
         Need::StoreOf(service) => unknown_store(service, candidates),
         Need::NewVolume(wants) => no_pool_for(wants, candidates.iter().flat_map(|worker| &worker.pools)),
         Need::Move { from, wants, bound } => {
@@ -325,6 +327,8 @@ mod tests {
         assert_eq!(place(&other, &workers, None), None);
         assert!(never_fits(&other, &workers).expect("a reason").ends_with("cinder.backup.drivers.ceph."));
         assert_eq!(never_fits(&other, &[]), None, "somebody may come");
+        let written = Need::WrittenBy("cinder.backup.drivers.ceph".into());
+        assert_eq!((place(&written, &workers, None), never_fits(&written, &workers)), (None, None));
     }
 
     #[test]

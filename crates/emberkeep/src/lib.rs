@@ -3,10 +3,12 @@
 //! Composes the three services over SQLite, the in-process broker and a directory; each of these can be switched alone by
 //! one configuration key. Nothing here is another path: the requests, jobs, messages and gRPC calls are the services' own.
 
+mod client;
 pub mod config;
 pub mod demo;
 pub mod one_process;
 pub mod serve;
+pub mod verify;
 mod wire;
 
 pub use config::Sections;

@@ -1,9 +1,9 @@
-//! The command line: `emberkeep [serve | demo]`.
+//! The command line: `emberkeep [serve | demo | verify]`.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use emberkeep::{demo, serve};
+use emberkeep::{demo, serve, verify};
 
 /// Volume backups for OpenStack, with Cinder's API, in one process or many.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Walk the whole story on this machine: back up, change, back up incrementally, restore, compare.
     Demo(demo::Arguments),
+    /// Prove that a backup can be restored: read all that a restore would read, and compare it with the backup's hashes.
+    Verify(Box<verify::Arguments>),
 }
 
 fn main() -> ExitCode {
@@ -30,12 +32,13 @@ fn main() -> ExitCode {
     openstack::http::install_crypto_provider();
     let ended = runtime.block_on(async {
         match command {
-            Command::Serve(arguments) => serve::run(arguments).await,
-            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::Demo(arguments) => demo::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::Verify(arguments) => verify::run(*arguments).await,
         }
     });
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if error.is::<chassis::config::ConfigError>() => fail(&error, 64),
         Err(error) => fail(&error, 1),
     }

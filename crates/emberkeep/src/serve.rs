@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use crate::client::LOCAL_PROJECT;
 use crate::one_process::OneProcess;
 use crate::{Sections, config::DataDirectory};
 
@@ -44,7 +45,7 @@ fn default_data_dir() -> Option<PathBuf> {
 
 /// The lines to paste for the clients (contract §9: `noauth`, token `user:project`).
 fn greeting(endpoint: &str, data: &std::path::Path) -> String {
-    let project = "deadbeefdeadbeefdeadbeefdeadbeef";
+    let project = LOCAL_PROJECT;
     format!(
         "Emberkeep serves {endpoint}/v3, data in {data}. Ctrl-C stops it.\n\n\
          For the cinder client (pip install python-cinderclient):\n  \

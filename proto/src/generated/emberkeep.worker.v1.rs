@@ -78,7 +78,7 @@ pub struct Job {
     pub attempt: i64,
     #[prost(
         oneof = "job::Work",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 21, 22, 23, 19"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 21, 22, 23, 25, 19"
     )]
     pub work: ::core::option::Option<job::Work>,
 }
@@ -112,6 +112,8 @@ pub mod job {
         RevertVolume(super::RevertVolume),
         #[prost(message, tag = "23")]
         ImportBackup(super::ImportBackup),
+        #[prost(message, tag = "25")]
+        VerifyBackup(super::VerifyBackup),
         #[prost(message, tag = "19")]
         CreateGroupSnapshot(super::CreateGroupSnapshot),
     }
@@ -299,6 +301,13 @@ pub struct DeleteBackup {
 pub struct ImportBackup {
     #[prost(message, optional, tag = "1")]
     pub backup: ::core::option::Option<Backup>,
+}
+/// Read everything that a restore of the last one would read, and compare it with its hashes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VerifyBackup {
+    /// As in RestoreBackup.
+    #[prost(message, repeated, tag = "1")]
+    pub chain: ::prost::alloc::vec::Vec<Backup>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListCheckpointsRequest {

@@ -10,6 +10,7 @@ mod reconciling;
 mod rig;
 mod rows;
 mod settling;
+mod verifying;
 
 macro_rules! cases {
     ($($module:ident: $($case:ident)*;)*) => {
@@ -93,4 +94,12 @@ cases! {
         a_revert_frees_both_or_spoils_the_volume
         a_restore_gives_names_and_metadata_back
         a_failed_restore_spoils_the_target_not_the_backup;
+    verifying:
+        what_was_found_is_kept_with_the_backup
+        a_broken_chain_is_damage
+        a_lost_worker_s_verification_begins_again
+        a_deletion_stops_the_verification
+        a_restore_and_a_verification_do_not_wait_for_each_other
+        what_is_no_backup_any_more_is_not_verified
+        only_workers_of_its_store_verify_a_backup;
 }

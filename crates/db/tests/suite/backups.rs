@@ -2,7 +2,7 @@
 
 use db::backups::Place;
 use db::{Scope, backups, metadata, sql};
-use domain::backup::{Backup, BackupStatus};
+use domain::backup::{Backup, BackupStatus, Verdict, Verification};
 use domain::{BackupId, Kind, VolumeId};
 
 use crate::lab::{Lab, PROJECT, all, at, backup};
@@ -60,6 +60,33 @@ pub(crate) async fn a_place_is_written_once(lab: Lab) {
         Ok(())
     })
     .await;
+}
+
+pub(crate) async fn a_verification_changes_nothing_else(lab: Lab) {
+    let saved = backup(VolumeId::random(), None, 0);
+    let found =
+        |verdict, reason: Option<&str>, secs| Verification { at: at(secs), verdict, reason: reason.map(str::to_owned) };
+    let long = "why ".repeat(500);
+    let results = [found(Verdict::Proven, None, 5), found(Verdict::Damaged, Some(&long), 6)];
+    lab.commit(async |conn| {
+        backups::insert(conn, &saved).await?;
+        assert_eq!(backups::verification(conn, saved.id).await?, None);
+        for result in &results {
+            backups::set_verification(conn, saved.id, result).await?;
+            assert_eq!(backups::verification(conn, saved.id).await?.as_ref(), Some(result));
+        }
+        Ok(())
+    })
+    .await;
+    assert_eq!(backup_now(&lab, saved.id).await, saved);
+    lab.commit(async |conn| {
+        backups::delete(conn, saved.id, at(7)).await?;
+        backups::set_verification(conn, saved.id, &results[0]).await?;
+        backups::insert(conn, &saved).await
+    })
+    .await;
+    let again = backups::verification(&mut lab.read().await, saved.id).await.expect("read");
+    assert_eq!(again, None, "what is imported again was not looked at");
 }
 
 pub(crate) async fn chains(lab: Lab) {

@@ -64,6 +64,7 @@ pub(crate) async fn every_subject_comes_back(lab: Lab) {
         Subject::BackupCreate { backup_id, volume_id, snapshot_id: None, freeze: true },
         Subject::BackupRestore { backup_id, volume_id, new_volume: true },
         Subject::BackupDelete { backup_id },
+        Subject::BackupVerify { backup_id },
         Subject::BackupImport { backup_id, service: "cinder.backup".into(), record: "e30=".into() },
     ];
     for subject in subjects {
@@ -262,6 +263,30 @@ pub(crate) async fn due_and_expired(lab: Lab) {
     assert_eq!(expired(100).await, []);
     assert_eq!(about(volume_id.to_string()).await, None);
     assert_eq!(jobs::get(&mut lab.read().await, JobId::random()).await.expect("query"), None);
+}
+
+pub(crate) async fn all_that_is_being_done_is_seen(lab: Lab) {
+    let backup_id = BackupId::random();
+    let last = async || {
+        let job = jobs::last_verification(&mut lab.read().await, backup_id).await.expect("query");
+        job.map(|job| (job.id, job.state))
+    };
+    assert_eq!(last().await, None);
+    let verify = Subject::BackupVerify { backup_id };
+    let first = lab.enqueue(verify.clone(), at(1)).await;
+    let restore = Subject::BackupRestore { backup_id, volume_id: VolumeId::random(), new_volume: false };
+    let restore = lab.enqueue(restore, at(2)).await;
+    lab.enqueue(Subject::BackupVerify { backup_id: BackupId::random() }, at(3)).await;
+    let about = async || {
+        let jobs = jobs::all_unfinished_about(&mut lab.read().await, &backup_id.to_string()).await.expect("query");
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(about().await, [first, restore]);
+    lab.commit(async |conn| jobs::finish(conn, first, 1, Ending::Failed, None, at(4)).await).await;
+    assert_eq!(about().await, [restore]);
+    assert_eq!(last().await, Some((first, JobState::Failed)), "the ended one too");
+    let second = lab.enqueue(verify, at(5)).await;
+    assert_eq!(last().await, Some((second, JobState::Queued)));
 }
 
 pub(crate) async fn checkpoints_page_and_go(lab: Lab) {

@@ -40,6 +40,7 @@ on_both! {
     backups {
         deleted_backups_are_invisible
         a_place_is_written_once
+        a_verification_changes_nothing_else
         chains
         a_held_parent_and_its_deletion_exclude_each_other
     }
@@ -73,6 +74,7 @@ on_both! {
         due_and_expired
         the_line_pages_past_what_cannot_be_read
         of_a_late_claim_and_the_end_of_its_lease_one_wins
+        all_that_is_being_done_is_seen
         checkpoints_page_and_go
     }
     lists {

@@ -4,50 +4,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
-use reqwest::Method;
 use serde_json::Value;
 
-/// Cinder's `noauth` token is `user:project`; the project's id is hexadecimal.
-const PROJECT: &str = "deadbeefdeadbeefdeadbeefdeadbeef";
-const MICROVERSION: &str = "volume 3.71";
+use crate::client;
+
 const POLL: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-pub(super) struct Client {
-    http: reqwest::Client,
-    base: String,
-}
+pub(super) struct Client(client::Client);
 
 impl Client {
     pub(super) fn new(endpoint: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build().context("build HTTP client")?;
-        Ok(Self { http, base: format!("{endpoint}/v3/{PROJECT}") })
+        Ok(Self(client::Client::local(http, endpoint)?))
     }
 
-    pub(super) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let mut request = self
-            .http
-            .request(method.clone(), format!("{}{path}", self.base))
-            .header("X-Auth-Token", format!("demo:{PROJECT}"))
-            .header("OpenStack-API-Version", MICROVERSION);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.with_context(|| format!("{method} {path}"))?;
-        let status = response.status();
-        let text = response.text().await.with_context(|| format!("{method} {path}"))?;
-        if !status.is_success() {
-            bail!("{method} {path} answered {status}: {text}");
-        }
-        if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
-    }
-
-    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.call(Method::GET, path, None).await
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.0.get(path, &[]).await.with_context(|| format!("GET {path}"))
     }
 
     pub(super) async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        self.call(Method::POST, path, Some(body)).await
+        self.0.post(path, body).await.with_context(|| format!("POST {path}"))
     }
 
     /// Polls until the resource is `available`, moving `bar` with the progress of the job about it.

@@ -1,0 +1,18 @@
+//! Jobs as clients see them: what is being done, and how far it is.
+
+use domain::job::Job;
+use serde_json::{Value, json};
+
+pub(crate) fn detail(job: &Job) -> Value {
+    json!({
+        "id": job.id.to_string(),
+        "kind": job.kind.as_str(),
+        "state": job.state.as_str(),
+        "attempts": job.attempts,
+        "done_bytes": job.progress.done_bytes,
+        "total_bytes": job.progress.total_bytes,
+        "error": job.error,
+        "created_at": job.created_at.iso(),
+        "updated_at": job.updated_at.iso(),
+    })
+}
