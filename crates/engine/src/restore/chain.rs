@@ -11,7 +11,7 @@ use stdx::size::GIB;
 
 use super::ownership::Place;
 use crate::hash::md5_of_zero_chunk;
-use crate::port::{Context, Layer};
+use crate::port::{Context, Layer, Settings};
 use crate::stream_reader::StreamReader;
 use crate::work::{Stop, Work, compute};
 
@@ -51,7 +51,7 @@ pub(crate) struct DataObject {
     /// Bytes of the volume.
     pub(crate) place: Place,
     pub(crate) compression: Compression,
-    /// Known to hold nothing but zeros, by its MD5.
+    /// Known to hold nothing but zeros.
     pub(crate) zeros: bool,
 }
 
@@ -78,30 +78,41 @@ impl LoadedLayer {
     }
 }
 
-/// Oldest first.
+/// Oldest first. Objects like `zeros` are marked as such.
 ///
 /// # Errors
 /// `Damaged` for a manifest that is missing, contradicts itself or belongs to another backup, and for a chain that meets
 /// itself.
-pub(crate) async fn load(context: &Context, work: &Work, chain: Vec<Layer>) -> Result<Vec<LoadedLayer>> {
+pub(crate) async fn load(
+    context: &Context,
+    work: &Work,
+    chain: Vec<Layer>,
+    zeros: Option<ZeroChunk>,
+) -> Result<Vec<LoadedLayer>> {
     let mut seen = HashSet::with_capacity(chain.len());
     if let Some(twice) = chain.iter().find(|layer| !seen.insert((&layer.container, &layer.prefix))) {
         return Err(Error::damaged(format!("Backup {} stands twice in its own chain of backups.", twice.id)));
     }
     drop(seen);
-    let zero_length = context.settings.chunk_size_bytes;
-    let zero_md5 = compute(move || md5_of_zero_chunk(usize::try_from(zero_length).unwrap_or_default())).await?;
-    let zeros = ZeroChunk { length: zero_length, md5: zero_md5 };
     stream::iter(chain).map(|layer| load_layer(context, work, layer, zeros)).buffered(LOADS_MAX).try_collect().await
 }
 
-#[derive(Clone, Copy)]
-struct ZeroChunk {
+/// What objects of zeros are known by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ZeroChunk {
     length: u64,
     md5: [u8; 16],
 }
 
-async fn load_layer(context: &Context, work: &Work, layer: Layer, zeros: ZeroChunk) -> Result<LoadedLayer> {
+impl ZeroChunk {
+    pub(crate) async fn of(settings: &Settings) -> Result<Self> {
+        let length = settings.chunk_size_bytes;
+        let md5 = compute(move || md5_of_zero_chunk(usize::try_from(length).unwrap_or_default())).await?;
+        Ok(Self { length, md5 })
+    }
+}
+
+async fn load_layer(context: &Context, work: &Work, layer: Layer, zeros: Option<ZeroChunk>) -> Result<LoadedLayer> {
     let document = match context.store.get(&layer.container, &names::metadata(&layer.prefix), None).await {
         Err(error) if error.kind() == Kind::NotFound => {
             let message = format!("Backup {} has no manifest in container {}.", layer.id, layer.container);
@@ -118,7 +129,7 @@ async fn load_layer(context: &Context, work: &Work, layer: Layer, zeros: ZeroChu
     work.blocking(move |stop| read_manifest(StreamReader::new(document.stream, stop), layer, zeros, stop)).await
 }
 
-fn read_manifest(document: impl Read, layer: Layer, zeros: ZeroChunk, stop: &Stop) -> Result<LoadedLayer> {
+fn read_manifest(document: impl Read, layer: Layer, zeros: Option<ZeroChunk>, stop: &Stop) -> Result<LoadedLayer> {
     // Where the backup's volume ends is known from its hashes only; until then offsets must merely be countable.
     let limits = ParseLimits { prefix: &layer.prefix, volume_bytes_max: i64::MAX.cast_unsigned() };
     let mut objects = Objects::default();
@@ -138,14 +149,14 @@ fn read_manifest(document: impl Read, layer: Layer, zeros: ZeroChunk, stop: &Sto
 }
 
 impl Objects {
-    fn push(&mut self, prefix: &str, object: &ManifestObject, zeros: ZeroChunk) -> Result<()> {
+    fn push(&mut self, prefix: &str, object: &ManifestObject, zeros: Option<ZeroChunk>) -> Result<()> {
         let tail = object.name.strip_prefix(prefix).unwrap_or_default();
         let too_large = |error| Error::damaged("The backup's manifest is too large.").with_source(error);
         self.traits.push(Traits {
             tail_start: u32::try_from(self.tails.len()).map_err(too_large)?,
             tail_bytes: u8::try_from(tail.len()).map_err(too_large)?,
             compression: object.compression,
-            zeros: object.length == zeros.length && object.md5 == zeros.md5,
+            zeros: zeros == Some(ZeroChunk { length: object.length, md5: object.md5 }),
         });
         self.places.push(Place { start: object.offset, end: object.offset.saturating_add(object.length) });
         self.tails.extend_from_slice(tail.as_bytes());

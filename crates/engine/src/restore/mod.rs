@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use domain::{Error, Result};
 use format::VolumeMeta;
 
-use chain::LoadedLayer;
+use chain::{LoadedLayer, ZeroChunk};
 use hash_list::{HashList, too_small};
 use job::Job;
 use target::Target;
@@ -77,7 +77,7 @@ pub async fn verify(context: &Context, chain: Vec<Layer>, reporter: Arc<dyn Repo
 pub async fn inspect(context: &Context, layer: Layer) -> Result<()> {
     check_prefix(&layer.prefix)?;
     let work = Work::new(&context.cancel);
-    let layers = work.run(chain::load(context, &work, vec![layer])).await?;
+    let layers = work.run(chain::load(context, &work, vec![layer], None)).await?;
     chain::volume_metas(&layers).map(drop)
 }
 
@@ -92,7 +92,11 @@ async fn load(
     let Some(asked) = chain.last().cloned() else {
         return Err(Error::invalid("There is no backup to restore."));
     };
-    let layers = chain::load(context, work, chain);
+    let layers = async {
+        // A target shows by itself what need not be fetched.
+        let zeros = if target_bytes.is_none() { Some(ZeroChunk::of(&context.settings).await?) } else { None };
+        chain::load(context, work, chain, zeros).await
+    };
     futures::try_join!(layers, HashList::load(context, work, &asked, target_bytes))
 }
 

@@ -134,12 +134,11 @@ impl Job {
     /// `Damaged` for the first block that is wrong.
     pub(crate) fn compare(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let expected = self.hashes.of(offset..offset + bytes.len() as u64)?;
-        let blocks = bytes.chunks(self.hasher.block_bytes()).zip(expected);
-        for (index, (block, expected)) in (0..).zip(blocks) {
-            let found = self.hasher.hash(block);
+        let mut found = Vec::with_capacity(expected.len());
+        self.hasher.hash_all(bytes, &mut found);
+        for (index, (found, expected)) in (0..).zip(found.into_iter().zip(expected)) {
             if found != expected {
-                let mismatch = Mismatch { offset: offset + index * self.block_bytes(), expected, found };
-                return Err(mismatch.error());
+                return Err(Mismatch { offset: offset + index * self.block_bytes(), expected, found }.error());
             }
         }
         Ok(())

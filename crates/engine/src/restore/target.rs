@@ -92,7 +92,9 @@ fn read_hashes(device: &dyn BlockDevice, bytes: Range<u64>, hasher: &BlockHasher
             device.read_at(extent.offset, part)?;
         }
     }
-    Ok(buffer.chunks(hasher.block_bytes()).map(|block| hasher.hash(block)).collect())
+    let mut hashes = Vec::with_capacity(length.div_ceil(hasher.block_bytes()));
+    hasher.hash_all(&buffer, &mut hashes);
+    Ok(hashes)
 }
 
 /// Splits `buffer`, which lies at `start` of the volume, into runs of units that are all zero or not.
