@@ -15,6 +15,9 @@ mod rabbitmq;
 mod reflinks;
 mod swift;
 
+use std::path::PathBuf;
+
+use anyhow::Context;
 use home::Home;
 use ports::Ports;
 use reflinks::FileSystems;
@@ -68,6 +71,14 @@ impl Servers {
         Ok(servers)
     }
 
+    /// An XFS file system of this size alone, and its folder. Only root may.
+    pub(crate) async fn mount_xfs(size_bytes: u64) -> anyhow::Result<(Self, PathBuf)> {
+        let home = Home::new()?;
+        let file_systems = FileSystems::mount_xfs(&home, size_bytes).await?;
+        let folder = file_systems.folders().first().cloned().context("nothing is mounted")?;
+        Ok((Self { file_systems, home, ports: Ports::choose()? }, folder))
+    }
+
     pub(crate) fn postgres_url(&self, database: &str) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.ports.postgres)
     }
@@ -100,7 +111,7 @@ impl Servers {
     }
 
     /// The folder of their logs, for a look while they run.
-    pub(crate) fn log_folder(&self) -> std::path::PathBuf {
+    pub(crate) fn log_folder(&self) -> PathBuf {
         self.home.log_folder()
     }
 }

@@ -77,7 +77,13 @@ pub(super) async fn run(steps: &mut Steps, options: &Options) -> anyhow::Result<
     let contents = if options.content.is_empty() { Content::ALL.to_vec() } else { options.content.clone() };
     let mut rows = Vec::new();
     for content in contents {
-        let volume = steps.run(content.name(), async { Volume::make(content, folder.path()) }).await?;
+        let file_system = match content {
+            // With room for what is written beside what is kept, and for what is restored.
+            Content::Shared => Some(steps.run("mount XFS", Servers::mount_xfs(3 * content.size_bytes())).await?),
+            _ => None,
+        };
+        let pools = file_system.as_ref().map_or(folder.path(), |(_, mounted)| mounted);
+        let volume = steps.run(content.name(), async { Volume::make(content, pools) }).await?;
         for store in &stores {
             let place = place(*store, servers.as_ref(), folder.path())?;
             let bench = Bench { options, content, volume: &volume, place: &place, folder: folder.path() };
@@ -125,7 +131,10 @@ struct Row {
 impl Bench<'_> {
     async fn measure(&self, python: Option<&Path>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         let program = workspace::target_directory()?.join("release/examples/measure");
-        let ours = Ours::new(program, self.place, self.folder, &self.options.compression);
+        let mut ours = Ours::new(program, self.place, self.folder, &self.options.compression);
+        if self.content == Content::Shared {
+            return self.shared_story(&mut ours, rows).await;
+        }
         if self.content.is_dense() {
             let raw = self.median(async || ours.put(self.volume).await).await?;
             self.note(rows, "raw PUT", "limit", raw);
@@ -164,6 +173,25 @@ impl Bench<'_> {
         self.volume.reset()
     }
 
+    /// Full and incremental from frozen copies that share their bytes, once; what was restored is compared.
+    async fn shared_story(&self, ours: &mut Ours, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+        let full = ours.back_up_copy(self.volume).await?;
+        self.note(rows, "full", ours::NAME, full);
+        let changed = self.volume.change_a_quarter()?;
+        let cost = ours.back_up_copy(self.volume).await?;
+        if cost.read_bytes > changed + changed / 20 {
+            bail!("{} bytes were read where {changed} had changed", cost.read_bytes);
+        }
+        self.note(rows, "1 GiB changed", ours::NAME, cost);
+        let target = self.volume.empty_twin()?;
+        let cost = ours.restore(&target).await?;
+        if !self.volume.equals(&target)? {
+            bail!("other bytes were restored than those of {}", self.content.name());
+        }
+        self.note(rows, "restore of full and one", ours::NAME, cost);
+        ours.forget().await
+    }
+
     async fn restore(&self, peer: &mut Peer) -> anyhow::Result<Cost> {
         let target = self.volume.empty_twin()?;
         let cost = peer.restore(&target).await?;
@@ -186,7 +214,7 @@ impl Bench<'_> {
         let line = json!({
             "content": content, "store": store, "step": step, "peer": peer, "data_bytes": self.content.data_bytes(),
             "wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "peak_bytes": cost.peak_bytes, "objects": cost.objects,
-            "stored_bytes": cost.stored_bytes,
+            "stored_bytes": cost.stored_bytes, "read_bytes": cost.read_bytes,
         });
         println!("{line}");
         rows.push(Row { content, store, step, peer: peer.to_owned(), data_bytes: self.content.data_bytes(), cost });

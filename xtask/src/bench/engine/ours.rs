@@ -42,6 +42,19 @@ impl Ours {
         Ok(cost)
     }
 
+    /// The volume is frozen first, and what the last frozen copy tells is used.
+    pub(super) async fn back_up_copy(&mut self, volume: &Volume) -> anyhow::Result<Cost> {
+        let number = self.chain.len();
+        let mut order = self.order_of("back_up", &volume.pool);
+        order["copy"] = json!(format!("copy-{number}"));
+        if number > 0 {
+            order["base"] = json!(format!("copy-{}", number - 1));
+        }
+        let (cost, backup) = self.cost(&order)?;
+        self.chain.push(backup);
+        Ok(cost)
+    }
+
     pub(super) async fn restore(&self, target: &Volume) -> anyhow::Result<Cost> {
         Ok(self.order("restore", target)?.0)
     }
@@ -49,14 +62,18 @@ impl Ours {
     pub(super) async fn forget(&mut self) -> anyhow::Result<()> {
         if !self.chain.is_empty() {
             // No volume is looked at.
-            self.run(&self.order_text("delete", &self.folder))?;
+            self.run(&self.order_of("delete", &self.folder))?;
         }
         self.chain.clear();
         Ok(())
     }
 
     fn order(&self, act: &str, volume: &Volume) -> anyhow::Result<(Cost, Value)> {
-        let answer = self.run(&self.order_text(act, &volume.pool))?;
+        self.cost(&self.order_of(act, &volume.pool))
+    }
+
+    fn cost(&self, order: &Value) -> anyhow::Result<(Cost, Value)> {
+        let answer = self.run(order)?;
         let number = |name: &str| answer[name].as_u64().unwrap_or_default();
         let cost = Cost {
             wall_s: answer["wall_s"].as_f64().context("no time")?,
@@ -64,25 +81,25 @@ impl Ours {
             peak_bytes: number("peak_bytes"),
             objects: number("objects"),
             stored_bytes: number("stored_bytes"),
+            read_bytes: number("read_bytes"),
         };
         Ok((cost, answer["backup"].clone()))
     }
 
-    fn order_text(&self, act: &str, pool: &Path) -> String {
+    fn order_of(&self, act: &str, pool: &Path) -> Value {
         let store = match &self.place {
             Place::Posix(path) => json!({"posix": path}),
             Place::Swift { auth_url, user, key } => json!({"swift": {"auth_url": auth_url, "user": user, "key": key}}),
         };
-        let order = json!({
+        json!({
             "act": act, "pool": pool, "volume": ID, "store": store, "container": "bench-ours",
             "compression": self.compression, "spool_dir": self.folder.join("spool"), "chain": self.chain,
             "target_is_new": true,
-        });
-        order.to_string()
+        })
     }
 
-    fn run(&self, order: &str) -> anyhow::Result<Value> {
-        let output = Command::new(&self.program).arg(order).output()?;
+    fn run(&self, order: &Value) -> anyhow::Result<Value> {
+        let output = Command::new(&self.program).arg(order.to_string()).output()?;
         ensure!(output.status.success(), "measure {order} failed:\n{}", String::from_utf8_lossy(&output.stderr));
         Ok(serde_json::from_slice(&output.stdout)?)
     }

@@ -31,6 +31,7 @@ pub(super) struct Cost {
     /// Where the peer says.
     pub(super) objects: u64,
     pub(super) stored_bytes: u64,
+    pub(super) read_bytes: u64,
 }
 
 impl Cost {
