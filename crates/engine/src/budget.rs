@@ -56,11 +56,13 @@ fn grains(bytes: u64) -> u32 {
 pub(crate) struct Buffers {
     idle: Mutex<Vec<BytesMut>>,
     idle_max: usize,
+    /// Smaller ones would be kept in the place of those that can be used.
+    bytes_min: usize,
 }
 
 impl Buffers {
-    pub(crate) fn new(idle_max: usize) -> Self {
-        Self { idle: Mutex::new(Vec::with_capacity(idle_max)), idle_max }
+    pub(crate) fn new(idle_max: usize, bytes_min: usize) -> Self {
+        Self { idle: Mutex::new(Vec::with_capacity(idle_max)), idle_max, bytes_min }
     }
 
     /// A buffer of `length` bytes with any content.
@@ -79,7 +81,7 @@ impl Buffers {
     pub(crate) fn give_back(&self, bytes: Bytes) {
         let Ok(buffer) = bytes.try_into_mut() else { return };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.idle_max {
+        if idle.len() < self.idle_max && buffer.capacity() >= self.bytes_min {
             idle.push(buffer);
         }
     }
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn buffers_come_back_when_nobody_shares_them() {
-        let buffers = Buffers::new(1);
+        let buffers = Buffers::new(1, 4096);
         let bytes = buffers.take(4096).freeze();
         let address = bytes.as_ptr();
         let shared = bytes.slice(..1);
@@ -116,6 +118,7 @@ mod tests {
         drop(shared);
         let address = fresh.as_ptr();
         buffers.give_back(fresh);
+        buffers.give_back(Bytes::from(vec![0; 100]));
         assert_eq!(buffers.take(100).as_ptr(), address);
     }
 }

@@ -111,6 +111,14 @@ impl Method {
     }
 }
 
+/// Chunks in a row that one object may stand for when all of them are holes, so that a volume of nothing does not become
+/// thousands of objects. Stock Cinder's restore holds an object's bytes in memory, so that they must stay few.
+pub(crate) fn hole_chunks(chunk_bytes: u64) -> u64 {
+    const HOLE_CHUNKS: u64 = 4;
+    const HOLE_BYTES_MAX: u64 = 256 << 20;
+    (HOLE_BYTES_MAX / chunk_bytes.max(1)).clamp(1, HOLE_CHUNKS)
+}
+
 /// Values kept once per process. A volume has few lengths of zero chunks, so few entries serve many volumes.
 type Constants<K, V> = LazyLock<Mutex<HashMap<K, V>>>;
 
@@ -132,8 +140,8 @@ pub(crate) fn encode_zeros(method: Method, length: usize) -> Result<Encoded> {
     Ok(Encoded { compression, body, body_md5, md5 })
 }
 
-/// The MD5 of a whole chunk of zeros; blocking when asked for the first time.
-pub(crate) fn md5_of_zero_chunk(length: usize) -> Result<[u8; 16]> {
+/// The MD5 of `length` zeros, kept for the next time; blocking.
+pub(crate) fn md5_of_zeros(length: usize) -> Result<[u8; 16]> {
     static SUMS: Constants<usize, [u8; 16]> = LazyLock::new(Mutex::default);
     constant(&SUMS, length, || Ok(md5_of(&vec![0; length])))
 }
@@ -189,7 +197,7 @@ mod tests {
             let (kept, made) = (encode_zero_chunks(method, 70_000).unwrap(), encode_zeros(method, 70_000).unwrap());
             assert!(made.body.len() < 1000 && made.compression != Compression::None);
             assert_eq!((&kept.body, kept.md5, kept.body_md5), (&made.body, made.md5, made.body_md5));
-            assert_eq!(kept.md5, md5_of_zero_chunk(70_000).unwrap());
+            assert_eq!(kept.md5, md5_of_zeros(70_000).unwrap());
         }
     }
 }

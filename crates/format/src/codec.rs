@@ -83,7 +83,15 @@ pub fn compress(compression: Compression, level: u32, data: &[u8]) -> Result<Vec
     compressed.map_err(|error| Error::internal("A chunk could not be compressed.").with_source(error))
 }
 
-/// The body for `data` and what to record for it: compressed where that is smaller, else raw with [`Compression::None`].
+/// The longest compressed body that [`encode`] makes of `length` bytes: what saves less than an eighth is not worth its
+/// decompression.
+#[must_use]
+pub const fn compressed_bytes_max(length: u64) -> u64 {
+    length - length / 8
+}
+
+/// The body for `data` and what to record for it: compressed where that saves an eighth at least, else raw with
+/// [`Compression::None`].
 ///
 /// Large data is sampled first, so that encrypted or compressed volumes do not pay for a compression that is thrown away.
 /// The same input always gives the same answer.
@@ -95,7 +103,7 @@ pub fn encode(compression: Compression, level: u32, data: Bytes) -> Result<(Comp
         return Ok((Compression::None, data));
     }
     let mut compressed = compress(compression, level, &data)?;
-    if compressed.len() >= data.len() {
+    if compressed.len() as u64 > compressed_bytes_max(data.len() as u64) {
         return Ok((Compression::None, data));
     }
     // The buffer was sized for the worst case and may wait long for its upload.

@@ -17,7 +17,7 @@ mod sha256_reader;
 mod sha256_writer;
 mod volume_meta;
 
-pub use codec::{Compression, compress, encode};
+pub use codec::{Compression, compress, compressed_bytes_max, encode};
 pub use decoder::Decoder;
 pub use manifest::{Manifest, ManifestObject};
 pub use manifest_parse::{ParseLimits, manifest_bytes_max};

@@ -1,9 +1,15 @@
 //! The manifest of a backup, `<prefix>_metadata`: what it says and how it is written (contract §3.3).
 
+use std::borrow::Borrow;
+use std::io::{self, Write};
+
 use domain::{BackupId, Timestamp, VolumeId};
 use stdx::hex;
 
 use crate::{Compression, FORMAT_VERSION, created_at, json};
+
+/// Written at once.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// What a backup consists of. Written last, so its presence means that the backup is complete.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,43 +44,58 @@ impl Manifest {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024 + self.objects.len() * 256);
-        out.push(b'{');
-        push_member(&mut out, "backup_description", self.backup_description.as_deref());
-        out.push(b',');
-        push_member(&mut out, "backup_id", Some(&self.backup_id.to_string()));
-        out.push(b',');
-        push_member(&mut out, "backup_name", self.backup_name.as_deref());
-        out.push(b',');
-        push_member(&mut out, "created_at", Some(&created_at::write(self.created_at)));
-        out.push(b',');
-        push_objects(&mut out, &self.objects);
-        out.push(b',');
-        push_member(&mut out, "parent_id", self.parent_id.map(|id| id.to_string()).as_deref());
-        out.push(b',');
-        push_member(&mut out, "version", Some(FORMAT_VERSION));
-        out.push(b',');
-        push_member(&mut out, "volume_id", Some(&self.volume_id.to_string()));
-        out.push(b',');
-        push_member(&mut out, "volume_meta", self.volume_meta.as_deref());
-        out.extend_from_slice(b"\n}");
+        // Memory takes everything.
+        drop(self.write(&self.objects, &mut out));
         out
+    }
+
+    /// Writes the document with these objects, of which there may be millions, instead of its own.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(
+        &self,
+        objects: impl IntoIterator<Item: Borrow<ManifestObject>>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let mut text = vec![b'{'];
+        push_member(&mut text, "backup_description", self.backup_description.as_deref());
+        text.push(b',');
+        push_member(&mut text, "backup_id", Some(&self.backup_id.to_string()));
+        text.push(b',');
+        push_member(&mut text, "backup_name", self.backup_name.as_deref());
+        text.push(b',');
+        push_member(&mut text, "created_at", Some(&created_at::write(self.created_at)));
+        text.push(b',');
+        json::push_key(&mut text, 2, "objects");
+        text.push(b'[');
+        let mut empty = true;
+        for object in objects {
+            text.extend_from_slice(if empty { b"\n    {".as_slice() } else { b",\n    {" });
+            push_object(&mut text, object.borrow());
+            text.extend_from_slice(b"\n    }");
+            empty = false;
+            if text.len() >= PIECE_BYTES {
+                out.write_all(&text)?;
+                text.clear();
+            }
+        }
+        text.extend_from_slice(if empty { b"],".as_slice() } else { b"\n  ]," });
+        push_member(&mut text, "parent_id", self.parent_id.map(|id| id.to_string()).as_deref());
+        text.push(b',');
+        push_member(&mut text, "version", Some(FORMAT_VERSION));
+        text.push(b',');
+        push_member(&mut text, "volume_id", Some(&self.volume_id.to_string()));
+        text.push(b',');
+        push_member(&mut text, "volume_meta", self.volume_meta.as_deref());
+        text.extend_from_slice(b"\n}");
+        out.write_all(&text)
     }
 }
 
 fn push_member(out: &mut Vec<u8>, key: &str, value: Option<&str>) {
     json::push_key(out, 2, key);
     json::push_optional_string(out, value);
-}
-
-fn push_objects(out: &mut Vec<u8>, objects: &[ManifestObject]) {
-    json::push_key(out, 2, "objects");
-    out.push(b'[');
-    for (index, object) in objects.iter().enumerate() {
-        out.extend_from_slice(if index == 0 { b"\n    {".as_slice() } else { b",\n    {" });
-        push_object(out, object);
-        out.extend_from_slice(b"\n    }");
-    }
-    out.extend_from_slice(if objects.is_empty() { b"]".as_slice() } else { b"\n  ]" });
 }
 
 fn push_object(out: &mut Vec<u8>, object: &ManifestObject) {

@@ -4,20 +4,25 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use domain::{Error, Result};
 
+use super::cost::PutCost;
 use super::parent::ParentHashes;
-use super::plan::changed_runs;
+use super::plan::{Chunk, changed_runs, join, without};
 use super::read::{Data, HashedChunk};
-use super::resume::Resume;
+use super::resume::{Resume, digest};
 use super::spool::HashSpool;
+use super::trust::Claim;
 use crate::budget::Buffers;
-use crate::hash::{BlockHasher, Hash, sha256};
+use crate::hash::{BlockHasher, Hash};
 use crate::port::Stored;
 use crate::work::compute;
 
-/// What became of one run of changed blocks.
+/// What waits at the end of a chunk for the first run of the next one, at most.
+const TAIL_BYTES_MAX: usize = 256 << 10;
+
+/// What became of one run of blocks.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// An earlier attempt stored exactly these bytes.
@@ -39,18 +44,10 @@ pub(crate) struct Upload {
 
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// All zeros; of a whole chunk or of a part.
-    ZeroChunk,
+    /// All zeros; of whole chunks or of a part of one.
+    ZeroChunks,
     Zeros,
     Data(Data),
-}
-
-/// A run of changed blocks of one chunk: byte range within the chunk, digest, whether all of it is zero.
-#[derive(Debug)]
-struct Run {
-    bytes: Range<usize>,
-    digest: Hash,
-    zero: bool,
 }
 
 /// What passed so far, and what the next chunk is compared with.
@@ -61,73 +58,184 @@ pub(crate) struct Comparer {
     pub(crate) resume: Resume,
     pub(crate) hasher: BlockHasher,
     pub(crate) buffers: Arc<Buffers>,
+    pub(crate) cost: Arc<PutCost>,
+    /// The last run of the chunk before, when it lies so close to the border that the next chunk may go on with it.
+    pub(crate) tail: Option<Tail>,
     pub(crate) read_bytes: u64,
     pub(crate) changed_bytes: u64,
     /// The pool said of a block that it had not changed, and it had.
     pub(crate) was_misled: bool,
 }
 
+/// Changed blocks and the unchanged ones behind them, up to the border.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    offset: u64,
+    bytes: Bytes,
+    hashes: Vec<Hash>,
+    changed_blocks: usize,
+}
+
+/// A run of blocks of one chunk that becomes an object.
+struct Run {
+    bytes: Range<usize>,
+    digest: Hash,
+    /// All of it.
+    zero: bool,
+}
+
 impl Comparer {
     pub(crate) async fn compare(&mut self, hashed: HashedChunk) -> Result<Vec<Outcome>> {
         let HashedChunk { chunk, mut hashes, claim, data, read_bytes } = hashed;
-        let runs = match &mut self.parent {
-            Some(parent) => {
-                let parents = parent.next_batch().await?;
-                if !claim.settle(&mut hashes, &parents) {
-                    self.was_misled = true;
-                    return Err(Error::internal("The pool's word about what changed does not hold."));
-                }
-                changed_runs(&hashes, &parents)
-            }
-            None => std::iter::once(0..hashes.len()).collect(),
+        let changed = self.changed(&mut hashes, &claim).await?;
+        self.read_bytes += read_bytes;
+        self.changed_bytes += changed.iter().map(|blocks| self.bytes_of(blocks, chunk).len() as u64).sum::<u64>();
+
+        let kept = self.resume.take(chunk, &hashes, self.hasher.block_bytes());
+        let is_free = |gap: Range<usize>| {
+            claim.has_bytes(gap.clone())
+                && !kept.iter().any(|(blocks, _)| blocks.start < gap.end && gap.start < blocks.end)
         };
+        let runs = without(changed, kept.iter().map(|(blocks, _)| blocks));
+        let gap_max = self.gap_max();
+        let mut runs = if gap_max == 0 { runs } else { join(runs, gap_max, is_free) };
         if !runs.iter().all(|blocks| claim.has_bytes(blocks.clone())) {
             return Err(Error::internal("An object was planned over blocks that were not read."));
         }
-        let runs: Vec<Run> = runs.into_iter().map(|blocks| self.describe(&hashes, blocks, chunk.length)).collect();
-        let changed: usize = runs.iter().map(|run| run.bytes.len()).sum();
-        self.read_bytes += read_bytes;
-        self.changed_bytes += changed as u64;
+
+        let mut outcomes = Vec::new();
+        outcomes.extend(self.over_the_border(&mut runs, &hashes, data.as_ref(), is_free));
+        self.hold_tail(&mut runs, chunk, &hashes, data.as_ref(), is_free);
+        let runs: Vec<Run> = runs.into_iter().map(|blocks| self.describe(&hashes, blocks, chunk)).collect();
         self.spool.push(hashes).await;
 
-        let mut outcomes = vec![Outcome::Unchanged((chunk.length - changed) as u64)];
-        let mut uploads = Vec::new();
-        for run in runs {
-            let (offset, length) = (chunk.offset + run.bytes.start as u64, run.bytes.len());
-            match self.resume.take(offset, length as u64, &run.digest) {
-                Some(stored) => outcomes.push(Outcome::Kept(stored)),
-                None => uploads.push((self.resume.next_name(), offset, run)),
-            }
-        }
-        let contents = self.contents(chunk.length, data, uploads.iter().map(|(.., run)| run)).await?;
-        outcomes.extend(uploads.into_iter().zip(contents).map(|((name, offset, run), content)| {
-            Outcome::Put(Upload { name, offset, length: run.bytes.len(), digest: run.digest, content })
-        }));
+        let stored = kept.iter().map(|(_, stored)| stored.length).sum::<u64>();
+        let planned = runs.iter().map(|run| run.bytes.len() as u64).sum::<u64>();
+        outcomes.push(Outcome::Unchanged((chunk.length as u64).saturating_sub(stored + planned)));
+        outcomes.extend(kept.into_iter().map(|(_, stored)| Outcome::Kept(stored)));
+        outcomes.extend(self.uploads(chunk, data, runs).await?);
         Ok(outcomes)
     }
 
-    fn describe(&self, hashes: &[Hash], blocks: Range<usize>, chunk_length: usize) -> Run {
+    /// What waited for a chunk that does not come.
+    pub(crate) fn end(&mut self) -> Option<Outcome> {
+        let tail = self.tail.take()?;
+        Some(self.put_alone(tail))
+    }
+
+    async fn changed(&mut self, hashes: &mut [Hash], claim: &Claim) -> Result<Vec<Range<usize>>> {
+        let Some(parent) = &mut self.parent else { return Ok(std::iter::once(0..hashes.len()).collect()) };
+        let parents = parent.next(hashes.len()).await?;
+        if claim.settle(hashes, &parents) {
+            return Ok(changed_runs(hashes, &parents));
+        }
+        self.was_misled = true;
+        Err(Error::internal("The pool's word about what changed does not hold."))
+    }
+
+    /// Blocks between two runs that cost less to store than another object; none for a full backup, which has no gaps.
+    fn gap_max(&self) -> usize {
+        match self.parent {
+            Some(_) => self.cost.gap_bytes_max() / self.hasher.block_bytes(),
+            None => 0,
+        }
+    }
+
+    fn bytes_of(&self, blocks: &Range<usize>, chunk: Chunk) -> Range<usize> {
         let block = self.hasher.block_bytes();
-        let bytes = blocks.start * block..(blocks.end * block).min(chunk_length);
+        blocks.start * block..(blocks.end * block).min(chunk.length)
+    }
+
+    /// The tail, joined with the chunk's first run where that is worth it, which then is no run any more.
+    fn over_the_border(
+        &mut self,
+        runs: &mut Vec<Range<usize>>,
+        hashes: &[Hash],
+        data: Option<&Data>,
+        is_free: impl Fn(Range<usize>) -> bool,
+    ) -> Option<Outcome> {
+        let tail = self.tail.take()?;
+        let (Some(first), Some(data)) = (runs.first().cloned(), data) else { return Some(self.put_alone(tail)) };
+        let gap = tail.hashes.len() - tail.changed_blocks + first.start;
+        let end = first.end * self.hasher.block_bytes();
+        let fits = end <= TAIL_BYTES_MAX.min(data.bytes.len());
+        let worth = gap <= self.gap_max() && gap <= tail.changed_blocks + first.len();
+        if !fits || !worth || !is_free(0..first.start) {
+            return Some(self.put_alone(tail));
+        }
+        runs.remove(0);
+        let mut bytes = BytesMut::with_capacity(tail.bytes.len() + end);
+        bytes.extend_from_slice(&tail.bytes);
+        bytes.extend_from_slice(&data.bytes[..end]);
+        let hashes = [&tail.hashes, &hashes[..first.end]].concat();
+        Some(self.put(tail.offset, bytes.freeze(), &hashes))
+    }
+
+    fn put_alone(&mut self, tail: Tail) -> Outcome {
+        let Tail { offset, mut bytes, hashes, changed_blocks } = tail;
+        bytes.truncate(changed_blocks * self.hasher.block_bytes());
+        self.put(offset, bytes, &hashes[..changed_blocks])
+    }
+
+    /// An object so small that it counts for no memory.
+    fn put(&mut self, offset: u64, bytes: Bytes, hashes: &[Hash]) -> Outcome {
+        let (length, digest) = (bytes.len(), digest(hashes));
+        let content = Content::Data(Data { bytes, lease: None });
+        Outcome::Put(Upload { name: self.resume.next_name(), offset, length, digest, content })
+    }
+
+    /// Takes the chunk's last run out of `runs` where the next chunk may go on with it.
+    fn hold_tail(
+        &mut self,
+        runs: &mut Vec<Range<usize>>,
+        chunk: Chunk,
+        hashes: &[Hash],
+        data: Option<&Data>,
+        is_free: impl Fn(Range<usize>) -> bool,
+    ) {
+        let (Some(last), Some(data), Some(_)) = (runs.last().cloned(), data, &self.parent) else { return };
+        let block = self.hasher.block_bytes();
+        let gap = hashes.len() - last.end;
+        let fits = chunk.length.is_multiple_of(block) && chunk.length - last.start * block <= TAIL_BYTES_MAX;
+        let worth = gap <= self.gap_max() && gap <= last.len();
+        if !fits || !worth || !is_free(last.end..hashes.len()) {
+            return;
+        }
+        runs.pop();
+        self.tail = Some(Tail {
+            offset: chunk.offset + (last.start * block) as u64,
+            bytes: Bytes::copy_from_slice(&data.bytes[last.start * block..]),
+            hashes: hashes[last.start..].to_vec(),
+            changed_blocks: last.len(),
+        });
+    }
+
+    fn describe(&self, hashes: &[Hash], blocks: Range<usize>, chunk: Chunk) -> Run {
+        let block = self.hasher.block_bytes();
+        let bytes = self.bytes_of(&blocks, chunk);
         let hashes = &hashes[blocks];
         let zero = hashes.iter().enumerate().all(|(index, hash)| {
             let start = bytes.start + index * block;
             self.hasher.is_zero_hash(hash, block.min(bytes.end - start))
         });
-        Run { bytes, digest: sha256(hashes.as_flattened()), zero }
+        Run { bytes, digest: digest(hashes), zero }
+    }
+
+    async fn uploads(&mut self, chunk: Chunk, data: Option<Data>, runs: Vec<Run>) -> Result<Vec<Outcome>> {
+        let contents = self.contents(chunk.length, data, &runs).await?;
+        let uploads = runs.into_iter().zip(contents).map(|(run, content)| {
+            let (offset, length) = (chunk.offset + run.bytes.start as u64, run.bytes.len());
+            Outcome::Put(Upload { name: self.resume.next_name(), offset, length, digest: run.digest, content })
+        });
+        Ok(uploads.collect())
     }
 
     /// One content per run. A run that is the whole chunk takes the chunk's buffer; parts are copied out, so that the
     /// buffer is free again at once and each part's memory goes when its object is stored.
-    async fn contents<'a>(
-        &self,
-        chunk_length: usize,
-        data: Option<Data>,
-        runs: impl Iterator<Item = &'a Run>,
-    ) -> Result<Vec<Content>> {
-        let runs: Vec<(Range<usize>, bool)> = runs.map(|run| (run.bytes.clone(), run.zero)).collect();
+    async fn contents(&self, chunk_length: usize, data: Option<Data>, runs: &[Run]) -> Result<Vec<Content>> {
+        let runs: Vec<(Range<usize>, bool)> = runs.iter().map(|run| (run.bytes.clone(), run.zero)).collect();
         let zeros = |range: &Range<usize>| {
-            if range.len() == chunk_length { Content::ZeroChunk } else { Content::Zeros }
+            if range.len() == chunk_length { Content::ZeroChunks } else { Content::Zeros }
         };
         let Some(mut data) = data else { return Ok(runs.iter().map(|(range, _)| zeros(range)).collect()) };
         if let [(range, false)] = &runs[..]
@@ -138,11 +246,11 @@ impl Comparer {
         let buffers = Arc::clone(&self.buffers);
         compute(move || {
             let cut = |(range, zero): (Range<usize>, bool)| {
-                let lease = if zero { None } else { data.lease.split(range.len() as u64) };
-                match lease {
-                    Some(lease) => Content::Data(Data { bytes: Bytes::copy_from_slice(&data.bytes[range]), lease }),
-                    None => Content::Zeros,
+                if zero {
+                    return Content::Zeros;
                 }
+                let lease = data.lease.as_mut().and_then(|lease| lease.split(range.len() as u64));
+                Content::Data(Data { bytes: Bytes::copy_from_slice(&data.bytes[range]), lease })
             };
             let contents = runs.into_iter().map(cut).collect();
             buffers.give_back(data.bytes);

@@ -2,6 +2,7 @@
 //! the hashes, then the manifest.
 
 mod compare;
+mod cost;
 mod fence;
 mod parent;
 mod plan;
@@ -15,31 +16,30 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use domain::Result;
-use format::{Manifest, ManifestObject, Sha256Header, names};
+use format::{Manifest, Sha256Header, names};
 use futures::{StreamExt, TryStreamExt, stream};
-use storage::Body;
 use tokio::sync::Semaphore;
 use volume::BlockDevice;
 
 use compare::Comparer;
+use cost::PutCost;
 use fence::Fence;
 use parent::{Cut, ParentHashes};
 use plan::Plan;
 use read::Reader;
 use resume::Resume;
-use send::Sender;
+use send::{DataObject, Sender};
 use spool::{HashSpool, Spooled};
 use trust::Trust;
 
 use crate::budget::{Budget, Buffers};
-use crate::hash::{BlockHasher, md5_of};
+use crate::hash::BlockHasher;
 use crate::listing::check_prefix;
 use crate::md5_sums::Summer;
 use crate::port::{BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, Settings};
 use crate::progress::Progress;
-use crate::work::{Work, compute, cores};
+use crate::work::{Stop, Work, cores};
 
 /// Takes a backup of `request.source`: a full one, or with a parent the blocks that differ from it. The backup exists
 /// when this answers `Ok`: the manifest is stored last.
@@ -102,11 +102,11 @@ async fn run(
     let hashes = spool.finish().await?;
     let mut ours = HashSet::new();
     if resumed {
-        ours.extend(objects.iter().map(|object| object.name.clone()));
+        ours.extend(objects.iter().map(|object| object.name(&identity.prefix)));
         fence.clear_strangers(&ours).await?;
     }
     let object_count = objects.len() as u64;
-    let documents_bytes = put_documents(&fence, hashes, objects).await?;
+    let documents_bytes = put_documents(&fence, work, hashes, objects).await?;
     if resumed {
         // What a dead attempt had on its way may have arrived since.
         ours.extend([names::sha256_file(&identity.prefix), names::metadata(&identity.prefix)]);
@@ -116,7 +116,7 @@ async fn run(
     Ok(BackupOutcome { object_count, volume_bytes, read_bytes, changed_bytes, stored_bytes })
 }
 
-/// Makes the stages of one backup, which share its plan and its memory.
+/// Makes the stages of one backup, which share its plan, its memory and what its objects cost.
 struct Stages<'a> {
     context: &'a Context,
     work: &'a Work,
@@ -124,13 +124,15 @@ struct Stages<'a> {
     memory: Memory,
     buffers: Arc<Buffers>,
     hasher: BlockHasher,
+    cost: Arc<PutCost>,
 }
 
 impl<'a> Stages<'a> {
     fn new(context: &'a Context, work: &'a Work, plan: Plan) -> Self {
         let memory = Memory::share(&context.settings, &plan);
-        let buffers = Arc::new(Buffers::new(memory.encoders));
-        Self { context, work, plan, memory, buffers, hasher: BlockHasher::new(plan.block_bytes) }
+        let buffers = Arc::new(Buffers::new(IDLE_BUFFERS, plan.chunk_length()));
+        let hasher = BlockHasher::new(plan.block_bytes);
+        Self { context, work, plan, memory, buffers, hasher, cost: Arc::new(PutCost::new()) }
     }
 
     fn reader(&self, source: &Arc<dyn BlockDevice>, trust: Option<Trust>) -> Arc<Reader> {
@@ -154,16 +156,28 @@ impl<'a> Stages<'a> {
         };
         let settings = &self.context.settings;
         let spool = HashSpool::start(self.work, &settings.spool_dir, header(identity, settings));
-        let (hasher, buffers) = (self.hasher.clone(), Arc::clone(&self.buffers));
-        Ok(Comparer { parent, spool, resume, hasher, buffers, read_bytes: 0, changed_bytes: 0, was_misled: false })
+        Ok(Comparer {
+            parent,
+            spool,
+            resume,
+            hasher: self.hasher.clone(),
+            buffers: Arc::clone(&self.buffers),
+            cost: Arc::clone(&self.cost),
+            tail: None,
+            read_bytes: 0,
+            changed_bytes: 0,
+            was_misled: false,
+        })
     }
 
     fn sender(&self, identity: &BackupIdentity, progress: Progress) -> Arc<Sender> {
         Arc::new(Sender {
             context: self.context.clone(),
             container: identity.container.clone(),
+            prefix: identity.prefix.clone(),
             encoders: Semaphore::new(self.memory.encoders),
             transfers: Semaphore::new(self.transfers()),
+            cost: Arc::clone(&self.cost),
             sums: Summer::start(),
             buffers: Arc::clone(&self.buffers),
             progress,
@@ -187,11 +201,16 @@ async fn transfer(
     comparer: &mut Comparer,
     sender: &Arc<Sender>,
     in_flight: usize,
-) -> Result<Vec<ManifestObject>> {
+) -> Result<Vec<DataObject>> {
     let compared =
         stream::try_unfold((Box::pin(reader.hashed_chunks()), comparer), |(mut hashed, comparer)| async move {
-            let Some(chunk) = hashed.try_next().await? else { return Ok(None) };
-            let outcomes = comparer.compare(chunk).await?;
+            let outcomes = match hashed.try_next().await? {
+                Some(chunk) => comparer.compare(chunk).await?,
+                None => match comparer.end() {
+                    Some(last) => vec![last],
+                    None => return Ok(None),
+                },
+            };
             Ok(Some((stream::iter(outcomes.into_iter().map(Ok)), (hashed, comparer))))
         });
     // Boxed here, where the comparer's lifetime is known: callers need a future that is `Send`.
@@ -205,10 +224,15 @@ async fn transfer(
         .await
 }
 
+/// Buffers kept for the next chunk.
+const IDLE_BUFFERS: usize = 1;
+/// What a job holds beside chunks: transfers on their way, hashes between the stages, the compressors themselves.
+const OVERHEAD_BYTES: u64 = 16 << 20;
+
 /// How the budget is shared out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Memory {
-    /// Compressions at a time; the output of each may grow to a chunk, and idle buffers live where no output is.
+    /// Compressions at a time.
     encoders: usize,
     /// For chunks being read, hashed, compressed and sent.
     chunks_bytes: u64,
@@ -217,10 +241,12 @@ struct Memory {
 impl Memory {
     fn share(settings: &Settings, plan: &Plan) -> Self {
         let chunk_bytes = plan.chunk_bytes.min(plan.volume_bytes).max(1);
+        // No body is kept that is longer.
+        let output_bytes = format::compressed_bytes_max(chunk_bytes);
         let fitting = settings.memory_budget_bytes / 2 / chunk_bytes;
         let encoders = usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, cores());
-        let left = settings.memory_budget_bytes.saturating_sub(encoders as u64 * chunk_bytes);
-        Self { encoders, chunks_bytes: left.max(chunk_bytes) }
+        let taken = encoders as u64 * output_bytes + OVERHEAD_BYTES;
+        Self { encoders, chunks_bytes: settings.memory_budget_bytes.saturating_sub(taken).max(chunk_bytes) }
     }
 }
 
@@ -236,33 +262,32 @@ fn header(identity: &BackupIdentity, settings: &Settings) -> Sha256Header {
 }
 
 /// Stores the hashes, then the manifest, whose presence says that the backup is complete. Answers their length.
-async fn put_documents(fence: &Fence<'_>, hashes: Spooled, objects: Vec<ManifestObject>) -> Result<u64> {
-    let (store, identity) = (&fence.context.store, fence.identity.clone());
+async fn put_documents(fence: &Fence<'_>, work: &Work, hashes: Spooled, objects: Vec<DataObject>) -> Result<u64> {
+    let (store, spool_dir) = (&fence.context.store, fence.context.settings.spool_dir.clone());
+    let identity = fence.identity.clone();
     let (container, prefix) = (identity.container, identity.prefix);
-    let body = hashes.body();
-    let hashes_bytes = body.length_bytes();
     fence.still_ours().await?;
-    store.put(&container, &names::sha256_file(&prefix), body, hashes.md5).await?;
+    store.put(&container, &names::sha256_file(&prefix), hashes.body(), hashes.md5).await?;
+    let name = names::metadata(&prefix);
     let manifest = Manifest {
         backup_id: identity.id,
         volume_id: identity.volume_id,
         backup_name: identity.name,
         backup_description: identity.description,
         created_at: identity.created_at,
-        objects,
+        objects: Vec::new(),
         parent_id: identity.parent_id,
         volume_meta: identity.volume_meta,
     };
-    let (document, md5) = compute(move || {
-        let document = manifest.to_json();
-        let md5 = md5_of(&document);
-        Ok((Bytes::from(document), md5))
-    })
-    .await?;
-    let manifest_bytes = document.len() as u64;
+    let write = move |stop: &Stop| {
+        let entries = objects.iter().map(|object| object.entry(&prefix));
+        stop.check()?;
+        Spooled::write(&spool_dir, |out| manifest.write(entries, out))
+    };
+    let document = work.blocking(write).await?;
     fence.still_ours().await?;
-    store.put(&container, &names::metadata(&prefix), Body::Bytes(document), md5).await?;
-    Ok(hashes_bytes + manifest_bytes)
+    store.put(&container, &name, document.body(), document.md5).await?;
+    Ok(hashes.length_bytes() + document.length_bytes())
 }
 
 #[cfg(test)]
@@ -284,7 +309,8 @@ mod tests {
         for budget_mib in [100, 256, 1024, 10_000] {
             let settings = settings(budget_mib * MIB);
             let memory = Memory::share(&settings, &Plan::new(1 << 40, &settings).unwrap());
-            assert!(memory.encoders as u64 * 50 * MIB + memory.chunks_bytes <= budget_mib * MIB, "{memory:?}");
+            let outputs = memory.encoders as u64 * format::compressed_bytes_max(50 * MIB);
+            assert!(outputs + memory.chunks_bytes <= budget_mib * MIB, "{memory:?}");
         }
         let tiny = settings(1);
         let memory = Memory::share(&tiny, &Plan::new(1 << 40, &tiny).unwrap());

@@ -45,12 +45,20 @@ impl ParentHashes {
         Ok(Self { batches, task: Some(task), parent })
     }
 
-    /// The hashes of the next chunk; fewer, or none, past the end of the parent's volume.
-    pub(crate) async fn next_batch(&mut self) -> Result<Vec<Hash>> {
-        match self.batches.recv().await {
-            Some(batch) => Ok(batch),
-            None => self.ended().await.map(|()| Vec::new()),
+    /// The next `count` hashes, which are those of one chunk or of several; fewer, or none, past the end of the parent's
+    /// volume.
+    pub(crate) async fn next(&mut self, count: usize) -> Result<Vec<Hash>> {
+        let mut hashes = Vec::with_capacity(count);
+        while hashes.len() < count {
+            match self.batches.recv().await {
+                Some(batch) => hashes.extend(batch),
+                None => {
+                    self.ended().await?;
+                    break;
+                }
+            }
         }
+        Ok(hashes)
     }
 
     /// Reads the rest: only a list that was whole may have been compared with.

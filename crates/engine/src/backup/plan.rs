@@ -45,6 +45,11 @@ impl Plan {
         })
     }
 
+    /// Of the longest chunk.
+    pub(crate) fn chunk_length(&self) -> usize {
+        usize::try_from(self.chunk_bytes.min(self.volume_bytes)).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn blocks_per_chunk(&self) -> usize {
         usize::try_from(self.chunk_bytes).unwrap_or(usize::MAX) / self.block_bytes
     }
@@ -86,6 +91,44 @@ pub(crate) fn changed_runs(hashes: &[Hash], parent: &[Hash]) -> Vec<Range<usize>
     runs
 }
 
+/// What is left of `runs` when `taken` goes out of it; both are ordered and without overlap.
+pub(crate) fn without<'a>(runs: Vec<Range<usize>>, taken: impl Iterator<Item = &'a Range<usize>>) -> Vec<Range<usize>> {
+    let mut left = runs;
+    for hole in taken {
+        let cut = |run: Range<usize>| [run.start..run.end.min(hole.start), run.start.max(hole.end)..run.end];
+        left = left.into_iter().flat_map(cut).filter(|run| !run.is_empty()).collect();
+    }
+    left
+}
+
+/// Joins runs that lie close together, so that one object holds several: over the smallest gaps first, over none longer than
+/// `gap_max`, and only as long as all gaps together are no longer than the runs. `runs` are ordered and do not touch.
+pub(crate) fn join(
+    runs: Vec<Range<usize>>,
+    gap_max: usize,
+    may_join: impl Fn(Range<usize>) -> bool,
+) -> Vec<Range<usize>> {
+    let gap = |at: usize| runs[at].end..runs[at + 1].start;
+    let mut gaps: Vec<usize> = (0..runs.len().saturating_sub(1)).filter(|&at| gap(at).len() <= gap_max).collect();
+    gaps.sort_by_key(|&at| gap(at).len());
+    let mut left: usize = runs.iter().map(Range::len).sum();
+    let mut closed = vec![false; runs.len()];
+    for at in gaps.into_iter().filter(|&at| may_join(gap(at))) {
+        let Some(rest) = left.checked_sub(gap(at).len()) else { break };
+        (left, closed[at]) = (rest, true);
+    }
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(runs.len());
+    let mut open = false;
+    for (run, closed) in runs.into_iter().zip(closed) {
+        match joined.last_mut() {
+            Some(last) if open => last.end = run.end,
+            _ => joined.push(run),
+        }
+        open = closed;
+    }
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -124,7 +167,38 @@ mod tests {
         assert_eq!(changed_runs(&hashes, &[[9; 32], [9; 32], [3; 32], [4; 32]]), [0..2, 4..5]);
     }
 
+    #[test]
+    fn what_is_taken_is_left_out() {
+        let taken = [2..4, 10..20];
+        assert_eq!(without(vec![0..3, 3..6, 9..21], taken.iter()), [0..2, 4..6, 9..10, 20..21]);
+        assert_eq!(without(vec![0..3, 4..5], [].iter()), [0..3, 4..5]);
+    }
+
+    #[test]
+    fn small_gaps_are_joined_first() {
+        let runs = || vec![0..1, 2..3, 5..6, 20..21];
+        assert_eq!(join(runs(), 100, |_| true), [0..6, 20..21]);
+        assert_eq!(join(runs(), 1, |_| true), [0..3, 5..6, 20..21]);
+        assert_eq!(join(runs(), 100, |gap| gap != (1..2)), [0..1, 2..6, 20..21]);
+        assert_eq!(join(runs(), 0, |_| true), runs());
+        assert!(join(vec![], 9, |_| true).is_empty());
+    }
+
     proptest! {
+        #[test]
+        fn joined_runs_hold_all_runs_and_are_no_longer_than_twice(
+            cuts in prop::collection::btree_set(0..400usize, 0..60),
+            gap_max in 0..50usize,
+        ) {
+            let cuts: Vec<usize> = cuts.into_iter().collect();
+            let runs: Vec<Range<usize>> = cuts.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect();
+            let joined = join(runs.clone(), gap_max, |_| true);
+            prop_assert!(runs.iter().all(|run| joined.iter().any(|all| all.start <= run.start && run.end <= all.end)));
+            prop_assert!(joined.windows(2).all(|pair| pair[0].end < pair[1].start));
+            let bytes = |runs: &[Range<usize>]| runs.iter().map(Range::len).sum::<usize>();
+            prop_assert!(bytes(&joined) <= 2 * bytes(&runs));
+        }
+
         #[test]
         fn data_ranges_hold_all_data(
             offset in 0..4u64,

@@ -11,7 +11,7 @@ use volume::BlockDevice;
 use super::plan::{Chunk, Plan};
 use super::trust::{Claim, Trust};
 use crate::budget::{Budget, Buffers, Lease};
-use crate::hash::{BlockHasher, Hash, is_zero};
+use crate::hash::{BlockHasher, Hash, hole_chunks, is_zero};
 use crate::work::{Stop, Work, cores};
 
 /// Read at once, then hashed: about what a core's second-level cache holds.
@@ -34,7 +34,8 @@ pub(crate) struct HashedChunk {
 #[derive(Debug)]
 pub(crate) struct Data {
     pub(crate) bytes: Bytes,
-    pub(crate) lease: Lease,
+    /// None for what is too small to count.
+    pub(crate) lease: Option<Lease>,
 }
 
 /// Reads chunks of one volume.
@@ -65,26 +66,50 @@ impl Reader {
     pub(crate) fn hashed_chunks(self: Arc<Self>) -> impl Stream<Item = Result<HashedChunk>> + Send {
         let (mapper, lessee, hasher) = (Arc::clone(&self), Arc::clone(&self), self);
         stream::iter(mapper.plan.chunks())
-            .map(move |chunk| Arc::clone(&mapper).map(chunk))
+            .chunks(mapper.hole_chunks())
+            .map(move |chunks| Arc::clone(&mapper).map(chunks))
             .buffered(cores())
+            .map_ok(|planned| stream::iter(planned.into_iter().map(Ok)))
+            .try_flatten()
             // One after the other: were a later chunk to get the last memory, it would wait for an earlier one that gets none.
             .and_then(move |planned| Arc::clone(&lessee).lease(planned))
             .map_ok(move |planned| Arc::clone(&hasher).hash(planned))
             .try_buffered(cores())
     }
 
-    async fn map(self: Arc<Self>, chunk: Chunk) -> Result<PlannedChunk> {
+    async fn map(self: Arc<Self>, chunks: Vec<Chunk>) -> Result<Vec<PlannedChunk>> {
         let this = Arc::clone(&self);
         let map = move |_: &Stop| {
-            let extents = this.source.extents(chunk.offset, chunk.length as u64)?;
-            let data_ranges = chunk.data_ranges(&extents, this.plan.block_bytes);
-            Ok(match &this.trust {
-                Some(trust) => trust.claim(chunk, &data_ranges),
-                None => (data_ranges, Claim::default()),
-            })
+            let planned = chunks.iter().map(|chunk| this.plan_chunk(*chunk)).collect::<Result<Vec<_>>>()?;
+            Ok(this.one_hole(&planned).map_or(planned, |hole| vec![hole]))
         };
-        let (data_ranges, claim) = self.work.blocking(map).await?;
+        self.work.blocking(map).await
+    }
+
+    fn plan_chunk(&self, chunk: Chunk) -> Result<PlannedChunk> {
+        let extents = self.source.extents(chunk.offset, chunk.length as u64)?;
+        let data_ranges = chunk.data_ranges(&extents, self.plan.block_bytes);
+        let (data_ranges, claim) = match &self.trust {
+            Some(trust) => trust.claim(chunk, &data_ranges),
+            None => (data_ranges, Claim::default()),
+        };
         Ok(PlannedChunk { chunk, data_ranges, claim, lease: None })
+    }
+
+    fn hole_chunks(&self) -> usize {
+        usize::try_from(hole_chunks(self.plan.chunk_bytes)).unwrap_or(1)
+    }
+
+    /// The chunks as one, when they are as many as may be one, and nothing but holes.
+    fn one_hole(&self, planned: &[PlannedChunk]) -> Option<PlannedChunk> {
+        let is_hole = |planned: &PlannedChunk| {
+            let whole = planned.chunk.length as u64 == self.plan.chunk_bytes;
+            whole && planned.data_ranges.is_empty() && self.trust.is_none()
+        };
+        let all = planned.len() == self.hole_chunks() && planned.iter().all(is_hole);
+        let first = planned.first().filter(|_| all)?.chunk;
+        let chunk = Chunk { offset: first.offset, length: first.length * planned.len() };
+        Some(PlannedChunk { chunk, data_ranges: Vec::new(), claim: Claim::default(), lease: None })
     }
 
     /// Chunks without data need no memory.
@@ -131,7 +156,7 @@ impl Reader {
             self.buffers.give_back(bytes);
             None
         } else {
-            Some(Data { bytes, lease })
+            Some(Data { bytes, lease: Some(lease) })
         };
         Ok(HashedChunk { chunk, hashes, claim: Claim::default(), data, read_bytes })
     }

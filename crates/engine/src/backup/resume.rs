@@ -1,13 +1,15 @@
 //! What a later attempt takes over from earlier ones.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::pin::pin;
 
 use domain::Result;
 use format::{Compression, names};
 use futures::TryStreamExt;
 
-use crate::hash::Hash;
+use super::plan::Chunk;
+use crate::hash::{Hash, sha256};
 use crate::listing::{belongs_to, pages};
 use crate::port::{BackupIdentity, Context, Stored};
 
@@ -18,7 +20,7 @@ pub(crate) struct Resume {
     attempt: i64,
     next_number: u64,
     /// By offset and length.
-    trusted: HashMap<(u64, u64), Stored>,
+    trusted: BTreeMap<(u64, u64), Stored>,
 }
 
 impl Resume {
@@ -32,7 +34,7 @@ impl Resume {
         let prefix = &identity.prefix;
         let highest = checkpoints.iter().filter_map(|stored| number_and_attempt(&stored.name, prefix)).map(|(n, _)| n);
         let next_number = highest.max().unwrap_or(0) + 1;
-        let mut listed = HashMap::new();
+        let mut listed = BTreeMap::new();
         let mut by_name: HashMap<String, Stored> =
             checkpoints.into_iter().map(|stored| (stored.name.clone(), stored)).collect();
         if !by_name.is_empty() {
@@ -50,9 +52,22 @@ impl Resume {
         Ok(Self { prefix: prefix.clone(), attempt, next_number, trusted: listed })
     }
 
-    /// The object that already holds exactly these blocks.
-    pub(crate) fn take(&mut self, offset: u64, length: u64, digest: &Hash) -> Option<Stored> {
-        self.trusted.remove(&(offset, length)).filter(|stored| stored.sha256 == *digest)
+    /// The objects that already hold blocks of this chunk, exactly as they are, and which blocks: in order, without overlap.
+    /// Another attempt may have cut and joined in other places; one that reaches into the next chunk is not used again.
+    pub(crate) fn take(&mut self, chunk: Chunk, hashes: &[Hash], block_bytes: usize) -> Vec<(Range<usize>, Stored)> {
+        let end = chunk.offset + chunk.length as u64;
+        let here: Vec<(u64, u64)> = self.trusted.range((chunk.offset, 0)..(end, 0)).map(|(place, _)| *place).collect();
+        let mut taken: Vec<(Range<usize>, Stored)> = Vec::new();
+        for place in here {
+            let Some(stored) = self.trusted.remove(&place) else { continue };
+            let Some(blocks) = blocks_of(&stored, chunk, block_bytes) else { continue };
+            let overlaps = taken.last().is_some_and(|(last, _)| last.end > blocks.start);
+            let as_they_are = hashes.get(blocks.clone()).is_some_and(|hashes| digest(hashes) == stored.sha256);
+            if as_they_are && !overlaps {
+                taken.push((blocks, stored));
+            }
+        }
+        taken
     }
 
     pub(crate) fn next_name(&mut self) -> String {
@@ -60,6 +75,19 @@ impl Resume {
         self.next_number += 1;
         names::data_object(&self.prefix, number, self.attempt)
     }
+}
+
+/// What tells whether an object holds the same blocks: the SHA-256 of their SHA-256s.
+pub(crate) fn digest(hashes: &[Hash]) -> Hash {
+    sha256(hashes.as_flattened())
+}
+
+/// Which blocks of the chunk the object holds; none when it does not hold whole ones of this chunk alone.
+fn blocks_of(stored: &Stored, chunk: Chunk, block_bytes: usize) -> Option<Range<usize>> {
+    let start = usize::try_from(stored.offset.checked_sub(chunk.offset)?).ok()?;
+    let end = start.checked_add(usize::try_from(stored.length).ok()?)?;
+    let whole = start.is_multiple_of(block_bytes) && (end.is_multiple_of(block_bytes) || end == chunk.length);
+    (whole && start < end && end <= chunk.length).then(|| start / block_bytes..end.div_ceil(block_bytes))
 }
 
 /// Raw bodies are as long as their bytes; compressed ones were only kept because they are shorter.

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use domain::Result;
-use format::{Compression, ManifestObject};
+use domain::{Error, Result};
+use format::{Compression, ManifestObject, names};
 use storage::Body;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::compare::{Content, Outcome, Upload};
+use super::cost::PutCost;
 use super::read::Data;
+use super::resume::number_and_attempt;
 use crate::budget::{Buffers, Lease};
 use crate::hash::{Encoded, Method, encode_zero_chunks, encode_zeros};
 use crate::md5_sums::Summer;
@@ -22,9 +25,11 @@ use crate::work::compute;
 pub(crate) struct Sender {
     pub(crate) context: Context,
     pub(crate) container: String,
+    pub(crate) prefix: String,
     /// Compressions at the same time: one per core, and fewer where the memory does not allow for their output.
     pub(crate) encoders: Semaphore,
     pub(crate) transfers: Semaphore,
+    pub(crate) cost: Arc<PutCost>,
     pub(crate) sums: Summer,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) progress: Progress,
@@ -37,9 +42,38 @@ struct Encoding {
     lease: Option<Lease>,
 }
 
+/// What the manifest says of an object. There may be millions, so that its name is kept as two numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DataObject {
+    number: u64,
+    attempt: i64,
+    pub(crate) offset: u64,
+    length: u64,
+    md5: [u8; 16],
+    compression: Compression,
+}
+
+impl DataObject {
+    fn of(stored: &Stored, prefix: &str) -> Result<Self> {
+        let numbers = number_and_attempt(&stored.name, prefix);
+        let (number, attempt) = numbers.ok_or_else(|| Error::internal("An object has a name that none is given."))?;
+        let Stored { offset, length, md5, compression, .. } = *stored;
+        Ok(Self { number, attempt, offset, length, md5, compression })
+    }
+
+    pub(crate) fn name(&self, prefix: &str) -> String {
+        names::data_object(prefix, self.number, self.attempt)
+    }
+
+    pub(crate) fn entry(&self, prefix: &str) -> ManifestObject {
+        let Self { offset, length, md5, compression, .. } = *self;
+        ManifestObject { name: self.name(prefix), offset, length, compression, md5 }
+    }
+}
+
 impl Sender {
-    /// The manifest's entry, once the object is durable; none for a part that needs no object.
-    pub(crate) async fn send(self: Arc<Self>, outcome: Outcome) -> Result<Option<ManifestObject>> {
+    /// The object, once it is durable; none for a part that needs no object.
+    pub(crate) async fn send(self: Arc<Self>, outcome: Outcome) -> Result<Option<DataObject>> {
         let stored = match outcome {
             Outcome::Unchanged(bytes) => {
                 self.progress.add(bytes);
@@ -49,8 +83,7 @@ impl Sender {
             Outcome::Put(upload) => self.put(upload).await?,
         };
         self.progress.add(stored.length);
-        let Stored { name, offset, length, md5, compression, .. } = stored;
-        Ok(Some(ManifestObject { name, offset, length, compression, md5 }))
+        DataObject::of(&stored, &self.prefix).map(Some)
     }
 
     async fn put(&self, upload: Upload) -> Result<Stored> {
@@ -60,13 +93,13 @@ impl Sender {
         let stored = Stored { name, offset, length: length as u64, md5, sha256: digest, compression };
         {
             let _transfer = self.transfers.acquire().await.map_err(closed)?;
-            let sent = Body::Bytes(body.clone());
+            let at_once = self.context.settings.transfers_max.saturating_sub(self.transfers.available_permits());
+            let (sent, since) = (Body::Bytes(body.clone()), Instant::now());
             self.context.store.put(&self.container, &stored.name, sent, body_md5).await?;
+            self.cost.measured(body.len(), since.elapsed(), at_once);
         }
         self.stored_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-        if lease.is_some() {
-            self.buffers.give_back(body);
-        }
+        self.buffers.give_back(body);
         drop(lease);
         self.progress.stored(stored.clone()).await?;
         Ok(stored)
@@ -76,7 +109,7 @@ impl Sender {
         let method = self.method();
         let encoded = match content {
             Content::Data(data) => return self.encode_data(data).await,
-            Content::ZeroChunk => {
+            Content::ZeroChunks => {
                 let _encoder = self.encoder().await?;
                 Encoded::clone(&*compute(move || encode_zero_chunks(method, length)).await?)
             }
@@ -105,7 +138,7 @@ impl Sender {
         if wanted == Compression::None {
             let md5 = sum.await?;
             let encoded = Encoded { compression: wanted, body: bytes, body_md5: md5, md5 };
-            return Ok(Encoding { encoded, lease: Some(lease) });
+            return Ok(Encoding { encoded, lease });
         }
         // Held until the memory of the chunk or that of the body is free.
         let encoder = self.encoder().await?;
@@ -116,14 +149,14 @@ impl Sender {
             md5
         } else {
             self.buffers.give_back(bytes);
-            lease.shrink_to(body.len() as u64);
+            lease.iter_mut().for_each(|lease| lease.shrink_to(body.len() as u64));
             drop(encoder);
             self.sums.sum(body.clone()).await?
         };
-        Ok(Encoding { encoded: Encoded { compression, body, body_md5, md5 }, lease: Some(lease) })
+        Ok(Encoding { encoded: Encoded { compression, body, body_md5, md5 }, lease })
     }
 }
 
-fn closed(error: tokio::sync::AcquireError) -> domain::Error {
-    domain::Error::internal("The backup's pipeline was closed.").with_source(error)
+fn closed(error: tokio::sync::AcquireError) -> Error {
+    Error::internal("The backup's pipeline was closed.").with_source(error)
 }

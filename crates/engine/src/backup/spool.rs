@@ -1,4 +1,4 @@
-//! The backup's own `_sha256file`, written to a local file while the volume is read.
+//! The backup's documents on their way to the store: local files, since there may be gigabytes of hashes.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -34,6 +34,18 @@ pub(crate) struct Spooled {
 }
 
 impl Spooled {
+    /// # Errors
+    /// `Unavailable` when the spool directory cannot be written.
+    pub(crate) fn write(spool_dir: &Path, write: impl FnOnce(&mut Summed) -> io::Result<()>) -> Result<Self> {
+        let mut summed = Summed::create(spool_dir).map_err(failed)?;
+        write(&mut summed).map_err(failed)?;
+        Ok(summed.end())
+    }
+
+    pub(crate) const fn length_bytes(&self) -> u64 {
+        self.length_bytes
+    }
+
     /// Can be read as long as the file is open here: Linux gives open files paths of their own.
     pub(crate) fn body(&self) -> Body {
         let path = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
@@ -64,29 +76,37 @@ impl HashSpool {
 }
 
 fn write_all(spool_dir: &Path, header: &Sha256Header, mut batches: mpsc::Receiver<Vec<Hash>>) -> io::Result<Spooled> {
-    std::fs::create_dir_all(spool_dir)?;
-    let file = tempfile::tempfile_in(spool_dir)?;
-    let mut writer = Sha256Writer::new(Summed { file, md5: Md5::new(), length_bytes: 0 }, header)?;
+    let mut writer = Sha256Writer::new(Summed::create(spool_dir)?, header)?;
     while let Some(batch) = batches.blocking_recv() {
         for hash in &batch {
             writer.push(hash)?;
         }
     }
-    let Summed { file, md5, length_bytes } = writer.finish()?;
-    Ok(Spooled { file, length_bytes, md5: md5.finalize().into() })
+    Ok(writer.finish()?.end())
 }
 
 fn failed(error: io::Error) -> Error {
-    Error::unavailable("The backup's hashes could not be written to the spool directory of this worker.")
+    Error::unavailable("The backup's documents could not be written to the spool directory of this worker.")
         .with_source(error)
 }
 
 /// Counts and sums what passes.
 #[derive(Debug)]
-struct Summed {
+pub(crate) struct Summed {
     file: File,
     md5: Md5,
     length_bytes: u64,
+}
+
+impl Summed {
+    fn create(spool_dir: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(spool_dir)?;
+        Ok(Self { file: tempfile::tempfile_in(spool_dir)?, md5: Md5::new(), length_bytes: 0 })
+    }
+
+    fn end(self) -> Spooled {
+        Spooled { file: self.file, length_bytes: self.length_bytes, md5: self.md5.finalize().into() }
+    }
 }
 
 impl Write for Summed {

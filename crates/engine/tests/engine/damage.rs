@@ -141,8 +141,12 @@ async fn harm(lab: &Lab, chain: &[Layer], victim: prop::sample::Index, damage: &
         Damage::Zero => body.fill(0),
         Damage::Forge { seed } => {
             let layer = chain.iter().find(|layer| name.starts_with(&layer.prefix)).unwrap();
-            // A manifest that is damaged already lists nothing.
-            let document = lab.get(&names::metadata(&layer.prefix)).await;
+            // A manifest that is damaged already, or gone, lists nothing.
+            let manifest = names::metadata(&layer.prefix);
+            if !names.contains(&manifest) {
+                return;
+            }
+            let document = lab.get(&manifest).await;
             let limits = format::ParseLimits { prefix: &layer.prefix, volume_bytes_max: u64::MAX };
             let Ok(manifest) = format::Manifest::parse(&document, &limits) else { return };
             let Some(object) = manifest.objects.iter().find(|object| object.name == *name) else { return };

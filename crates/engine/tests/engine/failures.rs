@@ -8,7 +8,7 @@ use format::{Compression, names};
 use storage::ObjectStore;
 use storage::layers::{Fault, Operation, Rule};
 
-use crate::lab::{CHUNK, CONTAINER, Event, Lab, Recorder, identity, layer, noise, text};
+use crate::lab::{BLOCK, CHUNK, CONTAINER, Event, Lab, Recorder, identity, layer, noise, text};
 
 /// A worker runs each job as a task of its own, so the engine's futures must be able to move between threads.
 #[expect(dead_code, reason = "it is enough that this compiles")]
@@ -58,6 +58,34 @@ async fn a_failed_attempt_is_taken_up_where_it_ended() {
     assert!(manifest.objects.iter().any(|object| object.name.ends_with("-r3")));
     lab.assert_no_strangers(&layer).await;
     lab.assert_restores(&[layer], &content).await;
+}
+
+#[tokio::test]
+async fn an_incremental_is_taken_up_wherever_its_runs_were_cut() {
+    let lab = Lab::new(Compression::Zstd);
+    let mut content = text(9 * CHUNK);
+    let (parent, _) = lab.back_up(&content, None).await;
+    for block in (0..9 * CHUNK / BLOCK).filter(|block| block % 5 < 2 || block % 7 == 0) {
+        content[block * BLOCK] ^= 1;
+    }
+    let identity = identity(Some(&parent));
+    let recorder = Recorder::default();
+    lab.store.inject(Rule::new(Operation::Put, 6, Fault::FailAfterwards(Kind::Unavailable)));
+    lab.attempt(&identity, &content, Some(&parent), 1, &recorder).await.unwrap_err();
+    lab.store.heal();
+    let stored = recorder.stored();
+    assert!(!stored.is_empty());
+    // Of what is stored one object is gone, so that others are planned around those that are left.
+    lab.store.delete(CONTAINER, &stored[0].name).await.unwrap();
+    lab.attempt(&identity, &content, Some(&parent), 2, &recorder).await.unwrap();
+    let child = layer(&identity, &content);
+    let names = lab.names(&child.prefix).await;
+    let in_one_chunk =
+        |stored: &&engine::Stored| stored.offset / CHUNK as u64 == (stored.offset + stored.length - 1) / CHUNK as u64;
+    let kept: Vec<_> = stored[1..].iter().filter(in_one_chunk).collect();
+    assert!(!kept.is_empty() && kept.iter().all(|kept| names.contains(&kept.name)), "stored objects are used again");
+    lab.assert_no_strangers(&child).await;
+    lab.assert_restores(&[parent, child], &content).await;
 }
 
 #[tokio::test]

@@ -100,9 +100,27 @@ async fn an_incremental_stores_runs_of_changed_blocks() {
     let block = BLOCK as u64;
     let places: Vec<_> =
         lab.manifest(&child).await.objects.iter().map(|o| (o.offset / block, o.length / block)).collect();
-    assert_eq!(places, [(2, 2), (5, 1), (15, 1), (16, 1)]);
+    // Joined over the one block between them, and over the border of two chunks; the long gap is not.
+    assert_eq!(places, [(2, 4), (15, 2)]);
     assert_eq!(outcome.changed_bytes, 5 * block);
     lab.assert_restores(&[parent, child], &content).await;
+}
+
+#[tokio::test]
+async fn holes_in_a_row_are_one_object() {
+    for compression in Compression::ALL {
+        let lab = Lab::new(compression);
+        let mut content = vec![0; 9 * CHUNK + 100];
+        content[5 * CHUNK] = 1;
+        let (full, outcome) = lab.back_up(&content, None).await;
+        let places: Vec<_> = lab.manifest(&full).await.objects.iter().map(|o| (o.offset, o.length)).collect();
+        let chunk = CHUNK as u64;
+        let singles = (4..9).map(|at| (at * chunk, chunk));
+        let expected: Vec<_> = std::iter::once((0, 4 * chunk)).chain(singles).chain([(9 * chunk, 100)]).collect();
+        assert_eq!(places, expected);
+        assert!(outcome.stored_bytes < 2 * chunk, "zeros cost next to nothing: {outcome:?}");
+        lab.assert_restores(&[full], &content).await;
+    }
 }
 
 #[tokio::test]
