@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use domain::job::JobState;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -137,6 +138,23 @@ impl Client {
     pub async fn restore(&self, backup_id: &str, volume_id: &str) -> Result<()> {
         let body = json!({"restore": {"volume_id": volume_id}});
         self.post(&format!("/backups/{backup_id}/restore"), &body).await.map(drop)
+    }
+
+    /// Asks for a backup's verification. Answers the job's id.
+    pub async fn ask_to_verify(&self, backup_id: &str) -> Result<String> {
+        let accepted = self.post(&format!("/emberkeep/backups/{backup_id}/verify"), &json!({})).await?;
+        id_of(&accepted["job"])
+    }
+
+    /// What was found, once the verification that was asked for last has ended.
+    pub async fn verified(&self, backup_id: &str) -> Result<Value> {
+        wait_until(&format!("backup {backup_id} is verified"), JOB_LIMIT, async || {
+            let mut shown = self.get(&format!("/emberkeep/backups/{backup_id}/verification")).await?;
+            let found = shown["verification"].take();
+            let has_ended = found["job"]["state"].as_str().and_then(JobState::parse).is_some_and(JobState::is_terminal);
+            Ok(has_ended.then_some(found))
+        })
+        .await
     }
 
     /// Waits until it has the status; an error status that was not asked for ends the wait. Answers the whole view.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use domain::job::JobState;
-use serde_json::{Value, json};
+use serde_json::json;
 use storage::layers::{Fault, Faults, Operation, Rule};
-use tests::client::{Client, JOB_LIMIT, Noun, wait_until};
+use tests::client::{Client, Noun};
 use tests::cluster::{Cluster, write_random};
 
 const MIB: u64 = 1 << 20;
@@ -27,22 +27,6 @@ async fn chain(cluster: &Cluster, client: &Client) -> Result<[String; 2]> {
     Ok([full, next])
 }
 
-async fn ask(client: &Client, backup: &str) -> Result<String> {
-    let accepted = client.post(&format!("/emberkeep/backups/{backup}/verify"), &json!({})).await?;
-    accepted["job"]["id"].as_str().map(str::to_owned).with_context(|| format!("no job in {accepted}"))
-}
-
-/// What was found, once the verification has ended.
-async fn found(client: &Client, backup: &str) -> Result<Value> {
-    wait_until(&format!("backup {backup} is verified"), JOB_LIMIT, async || {
-        let mut found = client.get(&format!("/emberkeep/backups/{backup}/verification")).await?;
-        let found = found["verification"].take();
-        let state = found["job"]["state"].as_str().and_then(JobState::parse);
-        Ok(state.is_some_and(JobState::is_terminal).then_some(found))
-    })
-    .await
-}
-
 /// The one data object of the full backup that holds the random bytes and that the later one still needs.
 async fn object_of(cluster: &Cluster, backup: &str) -> Result<(String, String)> {
     let mut conn = cluster.database.read().await?;
@@ -60,8 +44,8 @@ async fn a_backup_is_proven_until_an_object_of_its_chain_is_damaged() -> Result<
     let _worker = cluster.worker();
     let [full, next] = chain(&cluster, &client).await?;
     for backup in [&full, &next] {
-        ask(&client, backup).await?;
-        let found = found(&client, backup).await?;
+        client.ask_to_verify(backup).await?;
+        let found = client.verified(backup).await?;
         ensure!(found["result"] == "proven" && found["reason"].is_null(), "{found}");
         let job = &found["job"];
         ensure!(job["state"] == "succeeded" && job["done_bytes"] == job["total_bytes"], "{found}");
@@ -70,15 +54,15 @@ async fn a_backup_is_proven_until_an_object_of_its_chain_is_damaged() -> Result<
     let (container, object) = object_of(&cluster, &full).await?;
     let before = client.get(&format!("/backups/{next}")).await?;
     std::fs::write(cluster.object_path(&container, &object), vec![7; 4096])?;
-    ask(&client, &next).await?;
-    let damaged = found(&client, &next).await?;
+    client.ask_to_verify(&next).await?;
+    let damaged = client.verified(&next).await?;
     ensure!(damaged["result"] == "damaged" && damaged["job"]["state"] == "failed", "{damaged}");
     ensure!(damaged["reason"].as_str().is_some_and(|reason| reason.contains(&object)), "{damaged} names {object}?");
     ensure!(client.get(&format!("/backups/{next}")).await? == before, "the backup is listed as it was");
     let messages = client.get("/messages").await?;
     let told = messages["messages"].as_array().context("messages")?;
     ensure!(told.len() == 1 && told[0]["resource_uuid"] == *next, "{messages}");
-    let full = found(&client, &full).await?;
+    let full = client.verified(&full).await?;
     ensure!(full["result"] == "proven", "that is known of the one that was asked for: {full}");
     Ok(())
 }
@@ -98,16 +82,16 @@ async fn a_crashed_worker_and_a_deletion_leave_nothing_stuck() -> Result<()> {
         cluster.worker_on(Arc::new(faults))
     };
     let first = stalling();
-    let job = ask(&client, &next).await?.parse()?;
+    let job = client.ask_to_verify(&next).await?.parse()?;
     cluster.job_about(&next, |job| job.state == JobState::Running).await?;
     drop(first);
     let second = cluster.worker();
-    let proven = found(&client, &next).await?;
+    let proven = client.verified(&next).await?;
     ensure!(proven["result"] == "proven" && cluster.job(job).await?.attempts == 2, "{proven}");
     second.stop().await?;
 
     let _third = stalling();
-    let job = ask(&client, &next).await?.parse()?;
+    let job = client.ask_to_verify(&next).await?.parse()?;
     cluster.job_about(&next, |job| job.state == JobState::Running).await?;
     client.delete(&format!("/backups/{next}")).await?;
     client.wait_until_gone(Noun::Backup, &next).await?;

@@ -30,7 +30,7 @@ const SHOWN: &[&str] = &[
     "volume_id",
 ];
 
-/// A full backup, a change, an incremental, restores of both; at last everything is deleted.
+/// A full backup, a change, an incremental, both proven and restored; at last everything is deleted.
 pub(crate) async fn tell(services: &Services) -> Result<()> {
     let (cinder, client) = (Cinder::new(&services.endpoint()), services.client()?);
     let volume = made(&cinder.run(&["create", "1", "--name", "disk"]).await?)?;
@@ -59,6 +59,11 @@ pub(crate) async fn tell(services: &Services) -> Result<()> {
     let parent = cinder.run(&["backup-show", &first]).await?;
     ensure!(parent.get("has_dependent_backups")? == "True", "{parent:?}");
     check_objects(&volume, &[&first, &second]).await?;
+    for backup in [&first, &second] {
+        client.ask_to_verify(backup).await?;
+        let found = client.verified(backup).await?;
+        ensure!(found["result"] == "proven", "{found}");
+    }
 
     write_random(&path, 0, 64 * MIB, 5)?;
     restore_onto(&cinder, &client, &second, &volume).await?;
