@@ -61,10 +61,14 @@ impl Tree {
         self.files.iter().filter(|file| file.is_rust())
     }
 
-    /// The members' Cargo.toml, parsed; the root's is not among them.
+    /// The members' Cargo.toml, parsed; the root's is not among them, nor are those of workspaces of their own.
     pub(crate) fn manifests(&self) -> anyhow::Result<Vec<(&File, Table)>> {
-        let members = self.files.iter().filter(|file| file.path.ends_with("/Cargo.toml"));
-        members.map(|file| Ok((file, parse(file)?))).collect()
+        let manifests = self.files.iter().filter(|file| file.path.ends_with("/Cargo.toml"));
+        let parsed = manifests.map(|file| Ok((file, parse(file)?)));
+        let members = |parsed: &anyhow::Result<(&File, Table)>| {
+            !parsed.as_ref().is_ok_and(|(_, manifest)| manifest.contains_key("workspace"))
+        };
+        parsed.filter(members).collect()
     }
 
     /// The root's Cargo.toml.
