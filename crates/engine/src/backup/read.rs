@@ -127,17 +127,23 @@ impl Reader {
             return Ok(HashedChunk { chunk, hashes, claim, data: None, read_bytes: 0 });
         };
         let this = Arc::clone(&self);
-        let read = move |stop: &Stop| Ok(HashedChunk { claim, ..this.read_data(chunk, &data_ranges, lease, stop)? });
-        self.work.blocking(read).await
+        self.work.blocking(move |stop| this.read_data(chunk, &data_ranges, claim, lease, stop)).await
     }
 
-    fn read_data(&self, chunk: Chunk, ranges: &[Range<usize>], lease: Lease, stop: &Stop) -> Result<HashedChunk> {
+    fn read_data(
+        &self,
+        chunk: Chunk,
+        ranges: &[Range<usize>],
+        claim: Claim,
+        lease: Lease,
+        stop: &Stop,
+    ) -> Result<HashedChunk> {
         let mut buffer = self.buffers.take(chunk.length);
         let mut hashes = Vec::with_capacity(chunk.length.div_ceil(self.plan.block_bytes));
         let piece_bytes = PIECE_BYTES.next_multiple_of(self.plan.block_bytes);
         let (mut at, mut all_zero, mut read_bytes) = (0, true, 0);
         for range in ranges {
-            buffer[at..range.start].fill(0);
+            self.zero_holes(&mut buffer, at..range.start, &claim);
             hashes.extend(self.zero_hashes(range.start - at));
             for start in range.clone().step_by(piece_bytes) {
                 stop.check()?;
@@ -149,7 +155,7 @@ impl Reader {
             }
             at = range.end;
         }
-        buffer[at..].fill(0);
+        self.zero_holes(&mut buffer, at..chunk.length, &claim);
         hashes.extend(self.zero_hashes(chunk.length - at));
         let bytes = buffer.freeze();
         let data = if all_zero {
@@ -158,7 +164,17 @@ impl Reader {
         } else {
             Some(Data { bytes, lease: Some(lease) })
         };
-        Ok(HashedChunk { chunk, hashes, claim: Claim::default(), data, read_bytes })
+        Ok(HashedChunk { chunk, hashes, claim, data, read_bytes })
+    }
+
+    /// Holes that did not change are left alone: for a few others, memory for all of a chunk would be touched.
+    fn zero_holes(&self, buffer: &mut [u8], gap: Range<usize>, claim: &Claim) {
+        let block = self.plan.block_bytes;
+        for start in gap.clone().step_by(block) {
+            if claim.has_bytes(start / block..start / block + 1) {
+                buffer[start..gap.end.min(start + block)].fill(0);
+            }
+        }
     }
 
     /// The hashes of `length` zeros that start at a block's boundary.

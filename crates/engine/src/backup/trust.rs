@@ -25,8 +25,10 @@ const WINDOW_BYTES: u64 = 1 << 30;
 enum Word {
     /// It may have changed.
     Open,
-    /// Said to be as in the parent; its hash is known all the same and must be the parent's.
+    /// Said to be as in the parent, and read all the same: its hash must be the parent's.
     Checked,
+    /// Said to be as in the parent, and known to be zero: its hash must be the parent's too, its bytes are not there.
+    Zero,
     /// Said to be as in the parent and not read: its hash is the parent's, its bytes are not there.
     Trusted,
 }
@@ -43,7 +45,7 @@ impl Claim {
     pub(crate) fn settle(&self, hashes: &mut [Hash], parent: &[Hash]) -> bool {
         self.words.iter().zip(hashes).enumerate().all(|(index, (word, hash))| match (word, parent.get(index)) {
             (Word::Open, _) => true,
-            (Word::Checked, parents) => parents == Some(hash),
+            (Word::Checked | Word::Zero, parents) => parents == Some(hash),
             (Word::Trusted, Some(parents)) => {
                 *hash = *parents;
                 true
@@ -54,7 +56,7 @@ impl Claim {
 
     /// Whether the bytes of all these blocks are there. No object may cover others.
     pub(crate) fn has_bytes(&self, blocks: Range<usize>) -> bool {
-        self.words.get(blocks).is_none_or(|words| words.iter().all(|word| *word != Word::Trusted))
+        self.words.get(blocks).is_none_or(|words| words.iter().all(|word| matches!(word, Word::Open | Word::Checked)))
     }
 }
 
@@ -126,7 +128,7 @@ impl Trust {
             .map(|(data, differs)| match (differs, data) {
                 (true, _) => Word::Open,
                 (false, true) => Word::Trusted,
-                (false, false) => Word::Checked,
+                (false, false) => Word::Zero,
             })
             .collect();
         self.draw_sample(&has_data, &mut words);
@@ -186,14 +188,16 @@ mod tests {
 
     #[test]
     fn a_claim_is_settled_by_the_parent() {
-        let claim = Claim { words: vec![Word::Open, Word::Checked, Word::Trusted] };
-        let parent = [[1; 32], [2; 32], [3; 32]];
-        let mut hashes = [[9; 32], [2; 32], [0; 32]];
+        let claim = Claim { words: vec![Word::Open, Word::Checked, Word::Zero, Word::Trusted] };
+        let parent = [[1; 32], [2; 32], [7; 32], [3; 32]];
+        let mut hashes = [[9; 32], [2; 32], [7; 32], [0; 32]];
         assert!(claim.settle(&mut hashes, &parent));
-        assert_eq!(hashes, [[9; 32], [2; 32], [3; 32]]);
-        assert!(!claim.settle(&mut [[9; 32], [8; 32], [0; 32]], &parent), "a checked block differs");
-        assert!(!claim.settle(&mut hashes, &parent[..2]), "the parent does not have a trusted block");
-        assert!(claim.has_bytes(0..2) && !claim.has_bytes(1..3) && Claim::default().has_bytes(0..9));
+        assert_eq!(hashes, [[9; 32], [2; 32], [7; 32], [3; 32]]);
+        assert!(!claim.settle(&mut [[9; 32], [8; 32], [7; 32], [0; 32]], &parent), "a checked block differs");
+        assert!(!claim.settle(&mut [[9; 32], [2; 32], [8; 32], [0; 32]], &parent), "it was no hole");
+        assert!(!claim.settle(&mut hashes, &parent[..3]), "the parent does not have a trusted block");
+        let there = [0..2, 1..3, 3..4].map(|blocks| claim.has_bytes(blocks));
+        assert!(there == [true, false, false] && Claim::default().has_bytes(0..9));
     }
 
     #[test]
