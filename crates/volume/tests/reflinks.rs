@@ -5,6 +5,7 @@
 mod real {
     use std::path::PathBuf;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use domain::{SnapshotId, VolumeId};
     use proptest::prelude::*;
@@ -74,6 +75,44 @@ mod real {
             }
             pool.freeze(Original::Volume(volume), "base").unwrap();
             assert!(pool.changes("base", "base").unwrap().is_none());
+        }
+    }
+
+    /// As with a volume in use: what is written before, during and after each copy.
+    #[test]
+    fn misses_nothing_of_what_is_written_meanwhile() {
+        const SIZE: u64 = 16 * MIB;
+        for (_directory, pool) in pools(true) {
+            let volume = VolumeId::random();
+            pool.create(volume, SIZE).unwrap();
+            let device = pool.open_volume(volume).unwrap();
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                for seed in 1..=2u64 {
+                    let (device, done) = (&device, &done);
+                    scope.spawn(move || {
+                        let mut state = seed;
+                        while !done.load(Ordering::Relaxed) {
+                            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed);
+                            let at = (state >> 20) % (SIZE / 4096) * 4096;
+                            match state % 16 {
+                                0 => device.zero(at, 4096).unwrap(),
+                                1 => device.sync().unwrap(),
+                                _ => device.write_at(at, &state.to_le_bytes().repeat(512)).unwrap(),
+                            }
+                        }
+                    });
+                }
+                let names: Vec<String> = (0..12).map(|number| format!("copy-{number}")).collect();
+                let frozen = names.iter().try_for_each(|name| pool.freeze(Original::Volume(volume), name));
+                done.store(true, Ordering::Relaxed);
+                frozen.unwrap();
+                for pair in names.windows(2) {
+                    let [base, copy] = [0, 1].map(|at| pool.open_frozen(&pair[at]).unwrap());
+                    let changes = pool.changes(&pair[0], &pair[1]).unwrap().expect("it can tell");
+                    suite::check_changes(&*changes, &*base, &*copy, 0, SIZE).unwrap();
+                }
+            });
         }
     }
 
