@@ -39,6 +39,9 @@ struct Order {
     compression: String,
     #[serde(default)]
     compression_level: Option<u32>,
+    /// Per SHA-256.
+    #[serde(default = "cinders_block_bytes")]
+    block_bytes: u64,
     spool_dir: PathBuf,
     /// Of `back_up` the parent's chain, else the backup's; oldest first.
     #[serde(default)]
@@ -51,6 +54,10 @@ struct Order {
     /// The copy that the parent left.
     #[serde(default)]
     base: Option<String>,
+}
+
+const fn cinders_block_bytes() -> u64 {
+    32_768
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -138,7 +145,7 @@ impl Order {
         };
         let settings = Settings {
             chunk_size_bytes: CHUNK_BYTES,
-            block_size_bytes: 32_768,
+            block_size_bytes: self.block_bytes,
             compression: Compression::parse(&self.compression).ok_or("unknown compression")?,
             compression_level: self.compression_level,
             memory_budget_bytes: 256 * MIB,

@@ -26,6 +26,10 @@ pub(super) enum Content {
     Sparse,
     /// 1 TiB, of which 2 GiB in 64 places hold random bytes; of us alone.
     Huge,
+    /// 1 TiB, of which 20 GiB in 64 places hold random bytes; of us alone, without a restore.
+    Vast,
+    /// 64 TiB on XFS, of which 64 MiB in 64 places hold random bytes, hashed by the mebibyte; of us alone.
+    Endless,
     /// 100 GiB on XFS, of which 4 GiB in 64 places hold random bytes; of us alone.
     Shared,
 }
@@ -39,6 +43,8 @@ impl Content {
             Self::Mixed => "mixed",
             Self::Sparse => "sparse",
             Self::Huge => "huge",
+            Self::Vast => "vast",
+            Self::Endless => "endless",
             Self::Shared => "shared",
         }
     }
@@ -47,7 +53,8 @@ impl Content {
         match self {
             Self::Random | Self::Mixed => 2 * GIB,
             Self::Sparse => 8 * GIB,
-            Self::Huge => 1024 * GIB,
+            Self::Huge | Self::Vast => 1024 * GIB,
+            Self::Endless => 65_536 * GIB,
             Self::Shared => 100 * GIB,
         }
     }
@@ -56,6 +63,8 @@ impl Content {
         match self {
             Self::Random | Self::Mixed | Self::Huge => 2 * GIB,
             Self::Sparse => 512 * MIB,
+            Self::Vast => 20 * GIB,
+            Self::Endless => 64 * MIB,
             Self::Shared => 4 * GIB,
         }
     }
@@ -67,7 +76,22 @@ impl Content {
 
     /// Peers read all of a volume.
     pub(super) const fn is_for_peers(self) -> bool {
-        !matches!(self, Self::Huge | Self::Shared)
+        self.is_dense() || matches!(self, Self::Sparse)
+    }
+
+    /// Files of other file systems are shorter, or share nothing.
+    pub(super) const fn wants_xfs(self) -> bool {
+        matches!(self, Self::Shared | Self::Endless)
+    }
+
+    /// Bytes per SHA-256: the hashes of the largest volume would not find room here otherwise.
+    pub(super) const fn block_bytes(self) -> u64 {
+        if matches!(self, Self::Endless) { MIB } else { BLOCK }
+    }
+
+    /// Measured once, since its room is scarce.
+    const fn is_kept(self) -> bool {
+        self.is_for_peers() || matches!(self, Self::Huge)
     }
 
     /// Runs of data, evenly spread.
@@ -98,8 +122,7 @@ impl Volume {
                 fill_with_noise(&mut file, offset, length, offset)?;
             }
         }
-        // It is never measured twice, and its room is scarce.
-        if content != Content::Shared {
+        if content.is_kept() {
             copy(&volume.path(), &volume.first())?;
         }
         Ok(volume)
@@ -160,7 +183,7 @@ impl Volume {
     }
 
     pub(super) fn reset(&self) -> anyhow::Result<()> {
-        copy(&self.first(), &self.path())
+        if self.content.is_kept() { copy(&self.first(), &self.path()) } else { Ok(()) }
     }
 
     /// A volume of the same size that holds nothing.

@@ -11,23 +11,25 @@ use super::peer::{Cost, Place};
 
 pub(super) const NAME: &str = "emberkeep";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ours {
     program: PathBuf,
     place: Place,
     folder: PathBuf,
     compression: String,
+    block_bytes: u64,
     /// Oldest first.
     chain: Vec<Value>,
 }
 
 impl Ours {
-    pub(super) fn new(program: PathBuf, place: &Place, folder: &Path, compression: &str) -> Self {
+    pub(super) fn new(program: PathBuf, place: &Place, folder: &Path, compression: &str, block_bytes: u64) -> Self {
         Self {
             program,
             place: place.clone(),
             folder: folder.to_owned(),
             compression: compression.to_owned(),
+            block_bytes,
             chain: Vec::new(),
         }
     }
@@ -57,6 +59,21 @@ impl Ours {
 
     pub(super) async fn restore(&self, target: &Volume) -> anyhow::Result<Cost> {
         Ok(self.order("restore", target)?.0)
+    }
+
+    pub(super) async fn verify(&self) -> anyhow::Result<Cost> {
+        Ok(self.cost(&self.order_of("verify", &self.folder))?.0)
+    }
+
+    /// Onto the volume itself, which still holds most of it.
+    pub(super) async fn restore_in_place(&self, volume: &Volume) -> anyhow::Result<Cost> {
+        let mut order = self.order_of("restore", &volume.pool);
+        order["target_is_new"] = json!(false);
+        Ok(self.cost(&order)?.0)
+    }
+
+    pub(super) const fn chain_length(&self) -> usize {
+        self.chain.len()
     }
 
     pub(super) async fn forget(&mut self) -> anyhow::Result<()> {
@@ -93,7 +110,7 @@ impl Ours {
         };
         json!({
             "act": act, "pool": pool, "volume": ID, "store": store, "container": "bench-ours",
-            "compression": self.compression, "spool_dir": self.folder.join("spool"), "chain": self.chain,
+            "compression": self.compression, "block_bytes": self.block_bytes, "spool_dir": self.folder.join("spool"), "chain": self.chain,
             "target_is_new": true,
         })
     }
