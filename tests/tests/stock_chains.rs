@@ -101,7 +101,7 @@ mod real {
         println!("EMBERKEEP_TEST_SEED={seed}");
         let mut bench = Bench::posix().unwrap();
         for number in 0..20 {
-            let plan = ChainPlan::random(seed.chain(number), Maker::Ours);
+            let plan = ChainPlan::plain(seed.chain(number));
             bench.compare_documents(&plan.layers[0], plan.block_size).unwrap();
         }
     }

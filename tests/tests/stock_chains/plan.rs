@@ -92,6 +92,21 @@ impl ChainPlan {
         Self { block_size: KIB, layers: layers.into() }
     }
 
+    /// A full backup of which every object is noise or text: nothing in it gives us reason to cut or to compress in another way
+    /// than stock, which joins no holes, keeps every saving and stores zeros as it is told.
+    pub(crate) fn plain(seed: Seed) -> Self {
+        let mut plan = Self::random(seed, Maker::Ours);
+        let mut rng = StdRng::seed_from_u64(seed.0);
+        plan.layers.truncate(1);
+        for layer in &mut plan.layers {
+            let object_size = usize::try_from(layer.object_size).expect("small");
+            for object in layer.content.chunks_mut(object_size) {
+                if object.len() < 1024 || rng.random() { rng.fill_bytes(object) } else { fill_with_text(object) }
+            }
+        }
+        plan
+    }
+
     /// How many layers a restore covers: all of them, and the full backup alone.
     pub(crate) fn restored_lengths(&self) -> Vec<usize> {
         let all = self.layers.len();
@@ -142,10 +157,12 @@ fn change(rng: &mut StdRng, content: &mut [u8]) {
             0 => region.fill(0),
             1 => rng.fill_bytes(region),
             2 => region.fill(rng.random()),
-            _ => {
-                let text = b"lost in the attic ".repeat(length / 18 + 1);
-                region.copy_from_slice(&text[..length]);
-            }
+            _ => fill_with_text(region),
         }
     }
+}
+
+fn fill_with_text(region: &mut [u8]) {
+    const TEXT: &[u8] = b"lost in the attic ";
+    region.chunks_mut(TEXT.len()).for_each(|part| part.copy_from_slice(&TEXT[..part.len()]));
 }
