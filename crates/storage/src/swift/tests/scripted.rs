@@ -182,3 +182,55 @@ async fn errors_show_no_token() {
     let shown = format!("{} {error:?} {store:?}", stdx::report::Chain(&error));
     assert!(shown.contains("tx1") && !shown.contains("token-1"), "{shown}");
 }
+
+/// A mebibyte and a half, which the store cuts in two; the sums of both parts.
+fn large() -> (Bytes, [String; 2]) {
+    let data = Bytes::from(vec![7; 3 << 19]);
+    let sums = [&data[..1 << 20], &data[1 << 20..]].map(|part| stdx::hex::encode(&Md5::digest(part)));
+    (data, sums)
+}
+
+async fn put_large(store: &dyn ObjectStore, data: &Bytes) -> Result<(), Error> {
+    store.put("c", "o", Body::Bytes(data.clone()), Md5::digest(data).into()).await
+}
+
+fn created(etag: &str) -> Answer {
+    answer(&format!("201 Created\r\netag: \"{etag}\""), "")
+}
+
+#[tokio::test]
+async fn a_large_put_that_is_repeated_sends_what_is_missing() {
+    let (data, sums) = large();
+    let whole = stdx::hex::encode(&Md5::digest(&data));
+    let found = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\netag: {}\r\n\r\n", 1 << 20, sums[0]);
+    let manifest = stdx::hex::encode(&Md5::digest(sums.concat()));
+    let answers = vec![Answer::Bytes(found), answer("404 Not Found", ""), created(&sums[1]), created(&manifest)];
+    let (store, script) = scripted(answers).await;
+    put_large(&store, &data).await.expect("puts");
+    let lines: Vec<String> = script.requests().iter().map(|request| request.line().to_owned()).collect();
+    let segment = |method: &str, number: u32| format!("{method} /v1/A/c/segments/o/{whole}/{number:05} HTTP/1.1");
+    assert_eq!(lines[..3], [segment("HEAD", 0), segment("HEAD", 1), segment("PUT", 1)]);
+    assert_eq!(lines[3], "PUT /v1/A/c/o?multipart-manifest=put HTTP/1.1");
+    assert_eq!(script.requests()[2].body_bytes, 1 << 19);
+}
+
+#[tokio::test]
+async fn a_swift_that_knows_no_large_objects_keeps_no_manifest_for_an_object() {
+    let (data, sums) = large();
+    let missing = || answer("404 Not Found", "");
+    let plain = created("098f6bcd4621d373cade4e832627b4f6");
+    let gone = Answer::Bytes("HTTP/1.1 204 No Content\r\n\r\n".to_owned());
+    let (store, script) = scripted(vec![missing(), created(&sums[0]), missing(), created(&sums[1]), plain, gone]).await;
+    let error = put_large(&store, &data).await.expect_err("no manifest");
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert!(script.requests()[5].line().starts_with("DELETE /v1/A/c/o "));
+}
+
+#[tokio::test]
+async fn a_segment_that_went_away_is_sent_again_later() {
+    let (data, sums) = large();
+    let missing = || answer("404 Not Found", "");
+    let refused = answer("400 Bad Request", "Errors:\nc/segments/o, 404 Not Found\n");
+    let (store, _script) = scripted(vec![missing(), created(&sums[0]), missing(), created(&sums[1]), refused]).await;
+    assert_eq!(put_large(&store, &data).await.expect_err("refused").kind(), Kind::Unavailable);
+}
