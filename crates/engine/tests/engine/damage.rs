@@ -313,3 +313,28 @@ async fn progress_never_goes_back() {
     assert!(told.is_sorted() && told.iter().all(|(_, total)| *total == content.len() as u64), "{told:?}");
     assert_eq!(told.last().map(|(done, _)| *done), Some(content.len() as u64));
 }
+
+#[tokio::test]
+async fn of_a_raw_object_only_the_parts_that_differ_are_fetched() {
+    let mut lab = Lab::new(Compression::None);
+    lab.context.settings.chunk_size_bytes = 12 << 20;
+    let content = noise(6, 12 << 20);
+    let (layer, _) = lab.back_up(&content, None).await;
+    let chain = [layer];
+    let name = names::data_object(&chain[0].prefix, 1, 1);
+    let mut changed = content.clone();
+    changed[5] ^= 1;
+    *changed.last_mut().unwrap() ^= 1;
+    let gets = || lab.store.calls(Operation::Get).iter().filter(|get| get.contains(&name)).count();
+    let target = lab.volume(&changed);
+    lab.restore(&chain, &target, false).await.unwrap();
+    assert!(suite::content(&*target).unwrap() == content);
+    assert_eq!(gets(), 2, "the first block and the last");
+
+    for length in [11 << 20, 0] {
+        let body = lab.get(&name).await;
+        lab.put(&name, body[..length].to_vec()).await;
+        let error = lab.restore(&chain, &lab.volume(&changed), false).await.unwrap_err();
+        assert!(error.kind() == Kind::Damaged && error.message().contains(&name), "{error}");
+    }
+}
