@@ -118,10 +118,24 @@ mod real {
 
     #[derive(Clone, Debug)]
     enum Edit {
-        Write { at: u64, length: usize, byte: u8 },
-        Zero { at: u64, length: u64 },
+        Write {
+            at: u64,
+            length: usize,
+            byte: u8,
+        },
+        Zero {
+            at: u64,
+            length: u64,
+        },
+        /// Room for bytes that are not written yet.
+        Allocate {
+            at: u64,
+            length: u64,
+        },
         Sync,
-        Grow { by: u64 },
+        Grow {
+            by: u64,
+        },
     }
 
     const SIZE: u64 = 3 * MIB;
@@ -131,7 +145,9 @@ mod real {
         prop_oneof![
             4 => (at.clone(), length.clone(), 1..=255u8)
                 .prop_map(|(at, length, byte)| Edit::Write { at, length: length.min(SIZE - at) as usize, byte }),
-            2 => (at, length).prop_map(|(at, length)| Edit::Zero { at, length: length.min(SIZE - at) }),
+            2 => (at.clone(), length.clone())
+                .prop_map(|(at, length)| Edit::Zero { at, length: length.min(SIZE - at) }),
+            2 => (at, length).prop_map(|(at, length)| Edit::Allocate { at, length: length.min(SIZE - at) }),
             1 => Just(Edit::Sync),
             1 => (1..100_000u64).prop_map(|by| Edit::Grow { by }),
         ]
@@ -143,6 +159,10 @@ mod real {
             match *edit {
                 Edit::Write { at, length, byte } => device.write_at(at, &vec![byte; length]).unwrap(),
                 Edit::Zero { at, length } => device.zero(at, length).unwrap(),
+                Edit::Allocate { at, length } => {
+                    let file = std::fs::File::options().write(true).open(pool.path(volume)).unwrap();
+                    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), at, length).unwrap();
+                }
                 Edit::Sync => device.sync().unwrap(),
                 Edit::Grow { by } => pool.extend(volume, device.size_bytes() + by).unwrap(),
             }
