@@ -58,6 +58,9 @@ pub struct EngineConfig {
     pub compression_level: Option<u32>,
     /// What the buffers of one job may hold.
     pub memory_budget_mib: u64,
+    /// What the buffers of all jobs together may hold. Each of the `backup_max_operations` has its equal share, if that is
+    /// less than `memory_budget_mib`, so that none waits for another's.
+    pub worker_memory_budget_mib: u64,
     /// Objects in flight to or from the store, per job.
     pub transfers: usize,
 }
@@ -65,7 +68,13 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         let backup_compression_algorithm = Compression::Zstd;
-        Self { backup_compression_algorithm, compression_level: None, memory_budget_mib: 256, transfers: 4 }
+        Self {
+            backup_compression_algorithm,
+            compression_level: None,
+            memory_budget_mib: 256,
+            worker_memory_budget_mib: 1024,
+            transfers: 4,
+        }
     }
 }
 
@@ -141,7 +150,17 @@ impl Config {
         if self.engine.memory_budget_mib.saturating_mul(MIB) < self.layout.chunk_size_bytes {
             return Err(ConfigError::value("engine.memory_budget_mib", "must hold at least one object of the store"));
         }
+        if self.memory_budget_bytes() < self.layout.chunk_size_bytes {
+            let message = "must hold at least one object of the store for each of worker.backup_max_operations";
+            return Err(ConfigError::value("engine.worker_memory_budget_mib", message));
+        }
         Ok(())
+    }
+
+    /// Of one job.
+    fn memory_budget_bytes(&self) -> u64 {
+        let share_mib = self.engine.worker_memory_budget_mib / u64::from(self.backup_max_operations.max(1));
+        self.engine.memory_budget_mib.min(share_mib).saturating_mul(MIB)
     }
 
     pub(crate) fn settings(&self) -> engine::Settings {
@@ -150,7 +169,7 @@ impl Config {
             block_size_bytes: self.layout.block_size_bytes,
             compression: self.engine.backup_compression_algorithm,
             compression_level: self.engine.compression_level,
-            memory_budget_bytes: self.engine.memory_budget_mib.saturating_mul(MIB),
+            memory_budget_bytes: self.memory_budget_bytes(),
             transfers_max: self.engine.transfers,
             spool_dir: self.spool_dir.clone(),
         }
@@ -216,7 +235,10 @@ mod tests {
         assert!(idle.check().unwrap_err().to_string().contains("backup_max_operations"));
         let tight =
             Config { engine: EngineConfig { memory_budget_mib: 1, ..EngineConfig::default() }, ..Config::default() };
-        assert!(tight.check().unwrap_err().to_string().contains("memory_budget_mib"));
+        assert!(tight.check().unwrap_err().to_string().contains("engine.memory_budget_mib"));
+        let crowded = Config { backup_max_operations: 100, ..Config::default() };
+        assert!(crowded.check().unwrap_err().to_string().contains("worker_memory_budget_mib"));
+        assert_eq!(Config { backup_max_operations: 8, ..Config::default() }.memory_budget_bytes(), 128 * MIB);
     }
 
     #[test]
