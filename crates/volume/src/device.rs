@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 
 use domain::{Error, Result};
-use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::fs::{Advice, FallocateFlags, SeekFrom};
 use rustix::io::Errno;
 
 use crate::failure::failed;
@@ -112,6 +113,13 @@ impl BlockDevice for FileDevice {
                 self.write_zeros(offset, length).map_err(|error| self.failed("write", error))
             }
             Err(error) => Err(self.failed("write", error.into())),
+        }
+    }
+
+    /// Advised that the range's pages are not needed, the system begins to write them out.
+    fn begin_sync(&self, offset: u64, length: u64) {
+        if let Err(error) = rustix::fs::fadvise(&self.file, offset, NonZeroU64::new(length), Advice::DontNeed) {
+            tracing::debug!(%error, "what was written stays in memory until the end");
         }
     }
 

@@ -152,6 +152,9 @@ pub trait BlockDevice: std::fmt::Debug + Send + Sync {
     /// Makes the range read as zeros, as a hole where the file system can.
     fn zero(&self, offset: u64, length: u64) -> Result<()>;
 
+    /// Begins to make a range that was written durable, without waiting, so that less is left for [`Self::sync`]. A hint.
+    fn begin_sync(&self, _offset: u64, _length: u64) {}
+
     /// Everything written is durable afterwards.
     fn sync(&self) -> Result<()>;
 }

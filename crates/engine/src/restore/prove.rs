@@ -14,6 +14,9 @@ use crate::work::Stop;
 /// Collected before it is hashed where it comes in other pieces than blocks; small enough for the processor's cache.
 const WINDOW_BYTES: u64 = 256 << 10;
 
+/// Written before the disk is given it, which would idle until the end otherwise: few and large requests.
+const BEGIN_SYNC_BYTES: u64 = 8 << 20;
+
 /// A block that is not what it should be. The source of an error of kind `Damaged`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mismatch {
@@ -47,13 +50,15 @@ pub(crate) struct Prover<'a> {
     /// Whole blocks that are not complete yet, from `start`.
     buffer: Vec<u8>,
     start: u64,
+    /// Where it begins what the disk was not given yet.
+    unsynced: Option<u64>,
     /// All that is needed before this offset is proven and passed on.
     proven: &'a AtomicU64,
 }
 
 impl<'a> Prover<'a> {
     pub(crate) fn new(job: &'a Job, stop: &'a Stop, at: u64, needs: &'a [Need], proven: &'a AtomicU64) -> Self {
-        Self { job, stop, at, needs, buffer: Vec::new(), start: 0, proven }
+        Self { job, stop, at, needs, buffer: Vec::new(), start: 0, unsynced: None, proven }
     }
 
     /// Nothing more is needed, and the object goes on.
@@ -104,8 +109,10 @@ impl<'a> Prover<'a> {
             if from < window {
                 return Ok(());
             }
-            self.prove(self.start, &self.buffer)?;
-            self.buffer.clear();
+            let mut buffer = std::mem::take(&mut self.buffer);
+            self.prove(self.start, &buffer)?;
+            buffer.clear();
+            self.buffer = buffer;
         }
         let behind = from + piece.len() as u64;
         let whole = if behind == end { behind } else { behind - behind % block_bytes };
@@ -119,10 +126,15 @@ impl<'a> Prover<'a> {
     }
 
     /// Whole blocks: compared, and only then passed on.
-    fn prove(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn prove(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.job.compare(offset, bytes)?;
         let end = offset + bytes.len() as u64;
         self.job.target.write(offset, bytes)?;
+        let unsynced = *self.unsynced.get_or_insert(offset);
+        if end - unsynced >= BEGIN_SYNC_BYTES {
+            self.job.target.begin_sync(unsynced..end);
+            self.unsynced = None;
+        }
         self.proven.store(end, Ordering::Relaxed);
         self.job.progress.add(bytes.len() as u64);
         Ok(())

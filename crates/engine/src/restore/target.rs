@@ -64,6 +64,13 @@ impl Target {
         Ok(())
     }
 
+    /// Begins to make a range durable.
+    pub(crate) fn begin_sync(&self, bytes: Range<u64>) {
+        if let Self::New(device) | Self::Used(device) = self {
+            device.begin_sync(bytes.start, bytes.end - bytes.start);
+        }
+    }
+
     pub(crate) fn sync(&self) -> Result<()> {
         match self {
             Self::New(device) | Self::Used(device) => device.sync(),
