@@ -1,5 +1,8 @@
 //! MD5 sums of a job's buffers, as many at a time as there are.
 
+mod few;
+mod rounds;
+
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 #[cfg(not(target_arch = "x86_64"))]
@@ -7,10 +10,6 @@ mod lanes {
     //! No processor of this kind can.
 
     pub(super) const LANES: usize = 16;
-
-    pub(super) const fn available() -> bool {
-        false
-    }
 
     pub(super) const fn advance(_: &mut [super::State; LANES], _: &[&[u8]; LANES]) -> bool {
         false
@@ -32,6 +31,8 @@ use lanes::LANES;
 const BLOCK_BYTES: usize = 64;
 /// Taken of each buffer before new ones are let in.
 const PIECE_BYTES: usize = 256 * 1024;
+/// So many buffers are faster in ordinary registers.
+const FEW: usize = 3;
 /// Buffers that may wait for a lane; any more are summed elsewhere.
 const WAITING_MAX: usize = 4 * LANES;
 const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
@@ -41,9 +42,9 @@ type State = [u32; 4];
 /// An MD5 sum as it is stored.
 pub(crate) type Sum = [u8; 16];
 
-/// Sums buffers on a thread of its own, side by side, or each on any thread where the processor cannot.
+/// Sums buffers on a thread of its own, side by side.
 #[derive(Debug)]
-pub(crate) struct Summer(Option<mpsc::Sender<Request>>);
+pub(crate) struct Summer(mpsc::Sender<Request>);
 
 #[derive(Debug)]
 struct Request {
@@ -54,21 +55,15 @@ struct Request {
 impl Summer {
     /// The thread ends with this value.
     pub(crate) fn start() -> Self {
-        if !lanes::available() {
-            return Self(None);
-        }
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         drop(tokio::task::spawn_blocking(move || serve(waiting)));
-        Self(Some(requests))
+        Self(requests)
     }
 
-    /// Where there are lanes, the work begins at once, not when it is waited for. The buffer is free again when it is done.
+    /// The work begins at once, not when it is waited for. The buffer is free again when it is done.
     pub(crate) fn sum(&self, bytes: Bytes) -> impl Future<Output = Result<Sum>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let unsent = match &self.0 {
-            Some(requests) => requests.try_send(Request { bytes, reply }).err().map(|error| error.into_inner().bytes),
-            None => Some(bytes),
-        };
+        let unsent = self.0.try_send(Request { bytes, reply }).err().map(|error| error.into_inner().bytes);
         async move {
             match unsent {
                 Some(bytes) => compute(move || Ok(md5_of(&bytes))).await,
@@ -145,15 +140,36 @@ fn advance(busy: &mut [Lane]) {
     for ((lane, state), data) in busy.iter().zip(&mut states).zip(&mut data) {
         (*state, *data) = (lane.state, &lane.rest()[..piece]);
     }
-    // One alone is faster without lanes.
-    if busy.len() == 1 || !lanes::advance(&mut states, &data) {
-        for (state, data) in states.iter_mut().zip(data).take(busy.len()) {
-            compress(state, data.as_chunks().0);
-        }
+    // The lanes cost the same however few are used.
+    if busy.len() <= FEW || !lanes::advance(&mut states, &data) {
+        advance_few(&mut states[..busy.len()], &data[..busy.len()]);
     }
     for (lane, state) in busy.iter_mut().zip(states) {
         lane.state = state;
         lane.done_bytes += piece;
+    }
+}
+
+/// Three at a time, or two, or one.
+fn advance_few(states: &mut [State], data: &[&[u8]]) {
+    for (states, data) in states.chunks_mut(3).zip(data.chunks(3)) {
+        match (states, data) {
+            ([one, two, three], [first, second, third]) => {
+                let mut states = [*one, *two, *three];
+                few::advance(&mut states, &[first, second, third]);
+                [*one, *two, *three] = states;
+            }
+            ([one, two], [first, second]) => {
+                let mut states = [*one, *two];
+                few::advance(&mut states, &[first, second]);
+                [*one, *two] = states;
+            }
+            (states, data) => {
+                for (state, data) in states.iter_mut().zip(data) {
+                    compress(state, data.as_chunks().0);
+                }
+            }
+        }
     }
 }
 
