@@ -91,7 +91,7 @@ impl Content {
 
     /// Measured once, since its room is scarce.
     const fn is_kept(self) -> bool {
-        self.is_for_peers() || matches!(self, Self::Huge)
+        self.is_for_peers()
     }
 
     /// Runs of data, evenly spread.

@@ -158,8 +158,8 @@ impl Bench<'_> {
             Ours::new(program, self.place, self.folder, &self.options.compression, self.content.block_bytes());
         match self.content {
             Content::Shared => return self.shared_story(&mut ours, rows).await,
-            Content::Vast | Content::Endless => return self.large_story(&mut ours, rows).await,
-            Content::Random | Content::Mixed | Content::Sparse | Content::Huge => {}
+            Content::Huge | Content::Vast | Content::Endless => return self.large_story(&mut ours, rows).await,
+            Content::Random | Content::Mixed | Content::Sparse => {}
         }
         if self.content.is_dense() {
             let raw = self.median(async || ours.put(self.volume).await).await?;
@@ -222,7 +222,7 @@ impl Bench<'_> {
         self.volume.reset()
     }
 
-    /// A full backup, one of little change, and the proof of both.
+    /// A full backup, one of little change, and the proof of both; a restore where there is room for it.
     async fn large_story(&self, ours: &mut Ours, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         let cost = ours.back_up(self.volume).await?;
         self.note(rows, "full", ours::NAME, cost);
@@ -231,6 +231,10 @@ impl Bench<'_> {
         self.note(rows, "1 % in 20 clusters", ours::NAME, cost);
         let cost = ours.verify().await?;
         self.note(rows, "verify", ours::NAME, cost);
+        if self.content == Content::Huge {
+            let cost = self.restore(&mut Peer::Ours(ours.clone())).await?;
+            self.note(rows, "restore", ours::NAME, cost);
+        }
         ours.forget().await
     }
 
