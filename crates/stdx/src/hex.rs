@@ -4,12 +4,18 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    bytes.iter().flat_map(|byte| pair(*byte)).map(char::from).collect()
+}
+
+/// Writes as many digits as find room.
+pub fn encode_to(bytes: &[u8], digits: &mut [u8]) {
+    for (byte, digits) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        digits.copy_from_slice(&pair(*byte));
     }
-    text
+}
+
+fn pair(byte: u8) -> [u8; 2] {
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 /// Exactly `N` bytes from `2 * N` digits of either case; anything else is `None`.
@@ -35,6 +41,9 @@ mod tests {
     fn round_trip_and_refusals() {
         let bytes = [0x00, 0x0f, 0xa5, 0xff];
         assert_eq!(encode(&bytes), "000fa5ff");
+        let mut digits = *b"........";
+        encode_to(&bytes, &mut digits);
+        assert_eq!(&digits, b"000fa5ff");
         assert_eq!(decode::<4>(b"000FA5ff"), Some(bytes));
         assert_eq!(decode::<4>(b"000fa5f"), None);
         assert_eq!(decode::<4>(b"000fa5fg"), None);
