@@ -8,7 +8,7 @@ use stdx::hex;
 use crate::{FORMAT_VERSION, created_at, json};
 
 const BUFFER_BYTES: usize = 64 * 1024;
-/// What a hash takes, behind another one; formatted as text it would cost more than to hash the volume's zeros.
+/// What a hash takes, behind another one.
 const ENTRY: &[u8; 72] = b",\n    \"                                                                \"";
 const DIGITS: std::ops::Range<usize> = 7..71;
 

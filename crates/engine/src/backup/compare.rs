@@ -97,8 +97,7 @@ impl Comparer {
                 && !kept.iter().any(|(blocks, _)| blocks.start < gap.end && gap.start < blocks.end)
         };
         let runs = without(changed, kept.iter().map(|(blocks, _)| blocks));
-        let gap_max = self.gap_max();
-        let mut runs = if gap_max == 0 { runs } else { join(runs, gap_max, is_free) };
+        let mut runs = join(runs, self.gap_max(), is_free);
         if !runs.iter().all(|blocks| claim.has_bytes(blocks.clone())) {
             return Err(Error::internal("An object was planned over blocks that were not read."));
         }
