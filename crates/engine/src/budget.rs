@@ -65,8 +65,11 @@ impl Buffers {
         Self { idle: Mutex::new(Vec::with_capacity(idle_max)), idle_max, bytes_min }
     }
 
-    /// A buffer of `length` bytes with any content.
+    /// A buffer of `length` bytes with any content. A large one is not taken up for a few bytes.
     pub(crate) fn take(&self, length: usize) -> BytesMut {
+        if length < self.bytes_min / 2 {
+            return BytesMut::zeroed(length);
+        }
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(mut buffer) if buffer.capacity() >= length => {
@@ -119,6 +122,7 @@ mod tests {
         let address = fresh.as_ptr();
         buffers.give_back(fresh);
         buffers.give_back(Bytes::from(vec![0; 100]));
-        assert_eq!(buffers.take(100).as_ptr(), address);
+        assert_ne!(buffers.take(100).as_ptr(), address, "the large one is kept");
+        assert_eq!(buffers.take(4000).as_ptr(), address);
     }
 }

@@ -77,6 +77,12 @@ impl BlockHasher {
     pub(crate) fn is_zero_hash(&self, hash: &Hash, length: usize) -> bool {
         *hash == self.zero_hash(length)
     }
+
+    /// Whether `hashes` are those of the blocks of `length` zeros.
+    pub(crate) fn are_zero(&self, hashes: &[Hash], length: usize) -> bool {
+        let lengths = (0..length).step_by(self.block_bytes).map(|start| self.block_bytes.min(length - start));
+        hashes.iter().zip(lengths).all(|(hash, length)| self.is_zero_hash(hash, length))
+    }
 }
 
 /// An object's body, ready to be put.

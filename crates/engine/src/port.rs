@@ -111,7 +111,7 @@ pub struct Layer {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct BackupOutcome {
     pub object_count: u64,
-    /// Bytes of volume looked at, read, changed; bytes sent.
+    /// Bytes of volume looked at, read (once, if they were read again to be stored), changed; bytes sent.
     pub volume_bytes: u64,
     pub read_bytes: u64,
     pub changed_bytes: u64,

@@ -4,7 +4,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use domain::{Error, Result};
 
 use super::cost::PutCost;
@@ -12,12 +11,11 @@ use super::parent::ParentHashes;
 use super::plan::{Chunk, changed_runs, join, without};
 use super::read::{Data, HashedChunk};
 use super::resume::{Resume, digest};
+use super::source::Planned;
 use super::spool::HashSpool;
 use super::trust::Claim;
-use crate::budget::Buffers;
 use crate::hash::{BlockHasher, Hash};
 use crate::port::Stored;
-use crate::work::compute;
 
 /// What waits at the end of a chunk for the first run of the next one, at most.
 const TAIL_BYTES_MAX: usize = 256 << 10;
@@ -48,6 +46,7 @@ pub(crate) enum Content {
     ZeroChunks,
     Zeros,
     Data(Data),
+    Planned(Planned),
 }
 
 /// What passed so far, and what the next chunk is compared with.
@@ -57,7 +56,6 @@ pub(crate) struct Comparer {
     pub(crate) spool: HashSpool,
     pub(crate) resume: Resume,
     pub(crate) hasher: BlockHasher,
-    pub(crate) buffers: Arc<Buffers>,
     pub(crate) cost: Arc<PutCost>,
     /// The last run of the chunk before, when it lies so close to the border that the next chunk may go on with it.
     pub(crate) tail: Option<Tail>,
@@ -71,22 +69,13 @@ pub(crate) struct Comparer {
 #[derive(Debug)]
 pub(crate) struct Tail {
     offset: u64,
-    bytes: Bytes,
     hashes: Vec<Hash>,
     changed_blocks: usize,
 }
 
-/// A run of blocks of one chunk that becomes an object.
-struct Run {
-    bytes: Range<usize>,
-    digest: Hash,
-    /// All of it.
-    zero: bool,
-}
-
 impl Comparer {
     pub(crate) async fn compare(&mut self, hashed: HashedChunk) -> Result<Vec<Outcome>> {
-        let HashedChunk { chunk, mut hashes, claim, data, read_bytes } = hashed;
+        let HashedChunk { chunk, mut hashes, claim, mut data, read_bytes } = hashed;
         let changed = self.changed(&mut hashes, &claim).await?;
         self.read_bytes += read_bytes;
         self.changed_bytes += changed.iter().map(|blocks| self.bytes_of(blocks, chunk).len() as u64).sum::<u64>();
@@ -103,23 +92,21 @@ impl Comparer {
         }
 
         let mut outcomes = Vec::new();
-        outcomes.extend(self.over_the_border(&mut runs, &hashes, data.as_ref(), is_free));
-        self.hold_tail(&mut runs, chunk, &hashes, data.as_ref(), is_free);
-        let runs: Vec<Run> = runs.into_iter().map(|blocks| self.describe(&hashes, blocks, chunk)).collect();
-        self.spool.push(hashes).await;
-
+        outcomes.extend(self.over_the_border(&mut runs, &hashes, chunk, is_free));
+        self.hold_tail(&mut runs, &hashes, chunk, is_free);
         let stored = kept.iter().map(|(_, stored)| stored.length).sum::<u64>();
-        let planned = runs.iter().map(|run| run.bytes.len() as u64).sum::<u64>();
+        let planned = runs.iter().map(|blocks| self.bytes_of(blocks, chunk).len() as u64).sum::<u64>();
         outcomes.push(Outcome::Unchanged((chunk.length as u64).saturating_sub(stored + planned)));
         outcomes.extend(kept.into_iter().map(|(_, stored)| Outcome::Kept(stored)));
-        outcomes.extend(self.uploads(chunk, data, runs).await?);
+        outcomes.extend(runs.into_iter().map(|blocks| self.put_run(chunk, blocks, &hashes, &mut data)));
+        self.spool.push(hashes).await;
         Ok(outcomes)
     }
 
     /// What waited for a chunk that does not come.
     pub(crate) fn end(&mut self) -> Option<Outcome> {
         let tail = self.tail.take()?;
-        Some(self.put_alone(tail))
+        Some(self.put_blocks(tail.offset, &tail.hashes[..tail.changed_blocks]))
     }
 
     async fn changed(&mut self, hashes: &mut [Hash], claim: &Claim) -> Result<Vec<Range<usize>>> {
@@ -150,49 +137,30 @@ impl Comparer {
         &mut self,
         runs: &mut Vec<Range<usize>>,
         hashes: &[Hash],
-        data: Option<&Data>,
+        chunk: Chunk,
         is_free: impl Fn(Range<usize>) -> bool,
     ) -> Option<Outcome> {
-        let tail = self.tail.take()?;
-        let (Some(first), Some(data)) = (runs.first().cloned(), data) else { return Some(self.put_alone(tail)) };
-        let gap = tail.hashes.len() - tail.changed_blocks + first.start;
-        let end = first.end * self.hasher.block_bytes();
-        let fits = end <= TAIL_BYTES_MAX.min(data.bytes.len());
-        let worth = gap <= self.gap_max() && gap <= tail.changed_blocks + first.len();
-        if !fits || !worth || !is_free(0..first.start) {
-            return Some(self.put_alone(tail));
-        }
+        let Tail { offset, hashes: tail, changed_blocks } = self.tail.take()?;
+        let joined = runs.first().cloned().filter(|first| {
+            let gap = tail.len() - changed_blocks + first.start;
+            let fits = first.end * self.hasher.block_bytes() <= TAIL_BYTES_MAX.min(chunk.length);
+            let worth = gap <= self.gap_max() && gap <= changed_blocks + first.len();
+            fits && worth && is_free(0..first.start)
+        });
+        let Some(first) = joined else { return Some(self.put_blocks(offset, &tail[..changed_blocks])) };
         runs.remove(0);
-        let mut bytes = BytesMut::with_capacity(tail.bytes.len() + end);
-        bytes.extend_from_slice(&tail.bytes);
-        bytes.extend_from_slice(&data.bytes[..end]);
-        let hashes = [&tail.hashes, &hashes[..first.end]].concat();
-        Some(self.put(tail.offset, bytes.freeze(), &hashes))
-    }
-
-    fn put_alone(&mut self, tail: Tail) -> Outcome {
-        let Tail { offset, mut bytes, hashes, changed_blocks } = tail;
-        bytes.truncate(changed_blocks * self.hasher.block_bytes());
-        self.put(offset, bytes, &hashes[..changed_blocks])
-    }
-
-    /// An object so small that it counts for no memory.
-    fn put(&mut self, offset: u64, bytes: Bytes, hashes: &[Hash]) -> Outcome {
-        let (length, digest) = (bytes.len(), digest(hashes));
-        let content = Content::Data(Data { bytes, lease: None });
-        Outcome::Put(Upload { name: self.resume.next_name(), offset, length, digest, content })
+        Some(self.put_blocks(offset, &[&tail, &hashes[..first.end]].concat()))
     }
 
     /// Takes the chunk's last run out of `runs` where the next chunk may go on with it.
     fn hold_tail(
         &mut self,
         runs: &mut Vec<Range<usize>>,
-        chunk: Chunk,
         hashes: &[Hash],
-        data: Option<&Data>,
+        chunk: Chunk,
         is_free: impl Fn(Range<usize>) -> bool,
     ) {
-        let (Some(last), Some(data), Some(_)) = (runs.last().cloned(), data, &self.parent) else { return };
+        let (Some(last), Some(_)) = (runs.last().cloned(), &self.parent) else { return };
         let block = self.hasher.block_bytes();
         let gap = hashes.len() - last.end;
         let fits = chunk.length.is_multiple_of(block) && chunk.length - last.start * block <= TAIL_BYTES_MAX;
@@ -201,60 +169,39 @@ impl Comparer {
             return;
         }
         runs.pop();
-        self.tail = Some(Tail {
-            offset: chunk.offset + (last.start * block) as u64,
-            bytes: Bytes::copy_from_slice(&data.bytes[last.start * block..]),
-            hashes: hashes[last.start..].to_vec(),
-            changed_blocks: last.len(),
-        });
+        let offset = chunk.offset + (last.start * block) as u64;
+        self.tail = Some(Tail { offset, hashes: hashes[last.start..].to_vec(), changed_blocks: last.len() });
     }
 
-    fn describe(&self, hashes: &[Hash], blocks: Range<usize>, chunk: Chunk) -> Run {
-        let block = self.hasher.block_bytes();
+    /// A run that is all of the chunk takes the bytes that were kept.
+    fn put_run(&mut self, chunk: Chunk, blocks: Range<usize>, hashes: &[Hash], data: &mut Option<Data>) -> Outcome {
         let bytes = self.bytes_of(&blocks, chunk);
         let hashes = &hashes[blocks];
-        let zero = hashes.iter().enumerate().all(|(index, hash)| {
-            let start = bytes.start + index * block;
-            self.hasher.is_zero_hash(hash, block.min(bytes.end - start))
-        });
-        Run { bytes, digest: digest(hashes), zero }
-    }
-
-    async fn uploads(&mut self, chunk: Chunk, data: Option<Data>, runs: Vec<Run>) -> Result<Vec<Outcome>> {
-        let contents = self.contents(chunk.length, data, &runs).await?;
-        let uploads = runs.into_iter().zip(contents).map(|(run, content)| {
-            let (offset, length) = (chunk.offset + run.bytes.start as u64, run.bytes.len());
-            Outcome::Put(Upload { name: self.resume.next_name(), offset, length, digest: run.digest, content })
-        });
-        Ok(uploads.collect())
-    }
-
-    /// One content per run. A run that is the whole chunk takes the chunk's buffer; parts are copied out, so that the
-    /// buffer is free again at once and each part's memory goes when its object is stored.
-    async fn contents(&self, chunk_length: usize, data: Option<Data>, runs: &[Run]) -> Result<Vec<Content>> {
-        let runs: Vec<(Range<usize>, bool)> = runs.iter().map(|run| (run.bytes.clone(), run.zero)).collect();
-        let zeros = |range: &Range<usize>| {
-            if range.len() == chunk_length { Content::ZeroChunks } else { Content::Zeros }
+        let whole = bytes.len() == chunk.length;
+        let content = if self.hasher.are_zero(hashes, bytes.len()) {
+            if whole { Content::ZeroChunks } else { Content::Zeros }
+        } else if let Some(data) = data.take_if(|_| whole) {
+            Content::Data(data)
+        } else {
+            // Not copied: parts of a chunk that was kept are rare, they are what an earlier attempt left over.
+            let lease = data.as_mut().and_then(|data| data.lease.as_mut()?.split(bytes.len() as u64));
+            Content::Planned(Planned { hashes: hashes.to_vec(), lease })
         };
-        let Some(mut data) = data else { return Ok(runs.iter().map(|(range, _)| zeros(range)).collect()) };
-        if let [(range, false)] = &runs[..]
-            && range.len() == chunk_length
-        {
-            return Ok(vec![Content::Data(data)]);
-        }
-        let buffers = Arc::clone(&self.buffers);
-        compute(move || {
-            let cut = |(range, zero): (Range<usize>, bool)| {
-                if zero {
-                    return Content::Zeros;
-                }
-                let lease = data.lease.as_mut().and_then(|lease| lease.split(range.len() as u64));
-                Content::Data(Data { bytes: Bytes::copy_from_slice(&data.bytes[range]), lease })
-            };
-            let contents = runs.into_iter().map(cut).collect();
-            buffers.give_back(data.bytes);
-            Ok(contents)
-        })
-        .await
+        self.put(chunk.offset + bytes.start as u64, bytes.len(), hashes, content)
+    }
+
+    /// Whole blocks, wherever a chunk ends.
+    fn put_blocks(&mut self, offset: u64, hashes: &[Hash]) -> Outcome {
+        let length = hashes.len() * self.hasher.block_bytes();
+        let content = if self.hasher.are_zero(hashes, length) {
+            Content::Zeros
+        } else {
+            Content::Planned(Planned { hashes: hashes.to_vec(), lease: None })
+        };
+        self.put(offset, length, hashes, content)
+    }
+
+    fn put(&mut self, offset: u64, length: usize, hashes: &[Hash], content: Content) -> Outcome {
+        Outcome::Put(Upload { name: self.resume.next_name(), offset, length, digest: digest(hashes), content })
     }
 }

@@ -1,5 +1,6 @@
 //! Backs a volume up: read and hash → compare with the parent → compress and store, all under one budget of memory, then
-//! the hashes, then the manifest.
+//! the hashes, then the manifest. The first stage of an incremental passes hashes on and no bytes; the last reads what it
+//! stores again.
 
 mod compare;
 mod cost;
@@ -9,6 +10,7 @@ mod plan;
 mod read;
 mod resume;
 mod send;
+mod source;
 mod spool;
 mod trust;
 
@@ -30,6 +32,7 @@ use plan::Plan;
 use read::Reader;
 use resume::Resume;
 use send::{DataObject, Sender};
+use source::Source;
 use spool::{HashSpool, Spooled};
 use trust::Trust;
 
@@ -72,7 +75,7 @@ async fn run(
     }
 
     let mut resume = Resume::load(context, &identity, attempt, checkpoints).await?;
-    let stages = Stages::new(context, work, plan);
+    let stages = Stages::new(context, work, plan, &source, parent.is_some());
     let mut trust = match changes.filter(|_| parent.is_some()) {
         Some(changes) => Some(Trust::new(work, &source, changes, plan).await?),
         None => None,
@@ -80,7 +83,7 @@ async fn run(
     let (mut objects, comparer, sender) = loop {
         let mut comparer = stages.comparer(&identity, parent.clone(), resume).await?;
         let sender = stages.sender(&identity, Progress::new(Arc::clone(&reporter), volume_bytes));
-        let reader = stages.reader(&source, trust.take());
+        let reader = stages.reader(trust.take());
         match transfer(reader, &mut comparer, &sender, stages.in_flight()).await {
             Err(_) if comparer.was_misled => {
                 tracing::error!(
@@ -116,52 +119,51 @@ async fn run(
     Ok(BackupOutcome { object_count, volume_bytes, read_bytes, changed_bytes, stored_bytes })
 }
 
-/// Makes the stages of one backup, which share its plan, its memory and what its objects cost.
+/// Makes the stages of one backup, which share its source, its memory and what its objects cost.
 struct Stages<'a> {
     context: &'a Context,
-    work: &'a Work,
-    plan: Plan,
     memory: Memory,
-    buffers: Arc<Buffers>,
-    hasher: BlockHasher,
+    source: Arc<Source>,
+    /// Whether what is read is kept.
+    keeps: bool,
     cost: Arc<PutCost>,
 }
 
 impl<'a> Stages<'a> {
-    fn new(context: &'a Context, work: &'a Work, plan: Plan) -> Self {
+    fn new(context: &'a Context, work: &Work, plan: Plan, device: &Arc<dyn BlockDevice>, is_incremental: bool) -> Self {
         let memory = Memory::share(&context.settings, &plan);
-        let buffers = Arc::new(Buffers::new(IDLE_BUFFERS, plan.chunk_length()));
-        let hasher = BlockHasher::new(plan.block_bytes);
-        Self { context, work, plan, memory, buffers, hasher, cost: Arc::new(PutCost::new()) }
+        let windows_bytes = if is_incremental { (cores() * plan.piece_bytes()) as u64 } else { 0 };
+        let source = Arc::new(Source {
+            device: Arc::clone(device),
+            plan,
+            hasher: BlockHasher::new(plan.block_bytes),
+            budget: Budget::new(memory.chunks_bytes.saturating_sub(windows_bytes)),
+            buffers: Buffers::new(IDLE_BUFFERS, plan.chunk_length()),
+            work: work.clone(),
+        });
+        Self { context, memory, source, keeps: !is_incremental, cost: Arc::new(PutCost::new()) }
     }
 
-    fn reader(&self, source: &Arc<dyn BlockDevice>, trust: Option<Trust>) -> Arc<Reader> {
-        let (hasher, buffers, work) = (self.hasher.clone(), Arc::clone(&self.buffers), self.work.clone());
-        Arc::new(Reader {
-            source: Arc::clone(source),
-            plan: self.plan,
-            trust,
-            hasher,
-            budget: Budget::new(self.memory.chunks_bytes),
-            buffers,
-            work,
-        })
+    fn reader(&self, trust: Option<Trust>) -> Arc<Reader> {
+        let plan = &self.source.plan;
+        let windows = Buffers::new(cores(), plan.piece_bytes().min(plan.chunk_length()));
+        Arc::new(Reader { source: Arc::clone(&self.source), trust, keeps: self.keeps, windows })
     }
 
     async fn comparer(&self, identity: &BackupIdentity, parent: Option<Layer>, resume: Resume) -> Result<Comparer> {
-        let cut = Cut { block_bytes: self.plan.block_bytes, blocks_per_chunk: self.plan.blocks_per_chunk() };
+        let Source { plan, hasher, work, .. } = &*self.source;
+        let cut = Cut { block_bytes: plan.block_bytes, blocks_per_chunk: plan.blocks_per_chunk() };
         let parent = match parent {
-            Some(parent) => Some(ParentHashes::open(self.context, self.work, parent, cut).await?),
+            Some(parent) => Some(ParentHashes::open(self.context, work, parent, cut).await?),
             None => None,
         };
         let settings = &self.context.settings;
-        let spool = HashSpool::start(self.work, &settings.spool_dir, header(identity, settings));
+        let spool = HashSpool::start(work, &settings.spool_dir, header(identity, settings));
         Ok(Comparer {
             parent,
             spool,
             resume,
-            hasher: self.hasher.clone(),
-            buffers: Arc::clone(&self.buffers),
+            hasher: hasher.clone(),
             cost: Arc::clone(&self.cost),
             tail: None,
             read_bytes: 0,
@@ -179,7 +181,7 @@ impl<'a> Stages<'a> {
             transfers: Semaphore::new(self.transfers()),
             cost: Arc::clone(&self.cost),
             sums: Summer::start(),
-            buffers: Arc::clone(&self.buffers),
+            source: Arc::clone(&self.source),
             progress,
             stored_bytes: AtomicU64::new(0),
         })
@@ -217,6 +219,7 @@ async fn transfer(
     compared
         .boxed()
         .try_flatten()
+        .and_then(|outcome| Arc::clone(sender).admit(outcome))
         .map_ok(|outcome| Arc::clone(sender).send(outcome))
         .try_buffer_unordered(in_flight)
         .try_filter_map(|object| async move { Ok(object) })

@@ -8,6 +8,9 @@ use volume::{Extent, ExtentKind};
 use crate::hash::Hash;
 use crate::port::Settings;
 
+/// Read at once, then hashed: about what a core's second-level cache holds.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// How a volume is cut. Chunks are made one by one, so a plan costs the same for every size of volume.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -48,6 +51,11 @@ impl Plan {
     /// Of the longest chunk.
     pub(crate) fn chunk_length(&self) -> usize {
         usize::try_from(self.chunk_bytes.min(self.volume_bytes)).unwrap_or(usize::MAX)
+    }
+
+    /// Whole blocks.
+    pub(crate) const fn piece_bytes(&self) -> usize {
+        PIECE_BYTES.next_multiple_of(self.block_bytes)
     }
 
     pub(crate) fn blocks_per_chunk(&self) -> usize {

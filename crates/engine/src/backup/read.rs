@@ -1,4 +1,5 @@
-//! The first stage of a backup: reads a chunk and hashes its blocks while they are in the processor's cache.
+//! The first stage of a backup: reads a chunk and hashes its blocks while they are in the processor's cache. Of a backup
+//! with a parent it keeps the hashes only, since hardly any of the bytes will be stored.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,16 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::Result;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use volume::BlockDevice;
 
-use super::plan::{Chunk, Plan};
+use super::plan::Chunk;
+use super::source::Source;
 use super::trust::{Claim, Trust};
-use crate::budget::{Budget, Buffers, Lease};
-use crate::hash::{BlockHasher, Hash, hole_chunks, is_zero};
-use crate::work::{Stop, Work, cores};
-
-/// Read at once, then hashed: about what a core's second-level cache holds.
-const PIECE_BYTES: usize = 1 << 20;
+use crate::budget::{Buffers, Lease};
+use crate::hash::{Hash, hole_chunks, is_zero};
+use crate::work::{Stop, cores};
 
 /// One chunk, hashed.
 #[derive(Debug)]
@@ -24,31 +22,29 @@ pub(crate) struct HashedChunk {
     /// One per block, in order; complete once the claim is settled.
     pub(crate) hashes: Vec<Hash>,
     pub(crate) claim: Claim,
-    /// `None` when all that was read of the chunk is zero.
+    /// `None` when all of the chunk is zero, and where bytes are not kept.
     pub(crate) data: Option<Data>,
     /// Bytes that had to be read.
     pub(crate) read_bytes: u64,
 }
 
-/// A chunk's bytes and the memory they are accounted to.
+/// Bytes of the volume and the memory they are accounted to.
 #[derive(Debug)]
 pub(crate) struct Data {
     pub(crate) bytes: Bytes,
-    /// None for what is too small to count.
     pub(crate) lease: Option<Lease>,
 }
 
 /// Reads chunks of one volume.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    pub(crate) source: Arc<dyn BlockDevice>,
-    pub(crate) plan: Plan,
+    pub(crate) source: Arc<Source>,
     /// With it, not everything is read.
     pub(crate) trust: Option<Trust>,
-    pub(crate) hasher: BlockHasher,
-    pub(crate) budget: Budget,
-    pub(crate) buffers: Arc<Buffers>,
-    pub(crate) work: Work,
+    /// Whether all that is read will be stored, as far as anybody knows.
+    pub(crate) keeps: bool,
+    /// Where pieces lie that are not kept, one after the other.
+    pub(crate) windows: Buffers,
 }
 
 /// A chunk, the parts of it that hold data, and the memory for them.
@@ -58,6 +54,7 @@ pub(crate) struct PlannedChunk {
     /// Within the chunk; none in a chunk that is known to be zero, or unchanged.
     data_ranges: Vec<Range<usize>>,
     claim: Claim,
+    /// None where the bytes are not kept.
     lease: Option<Lease>,
 }
 
@@ -65,7 +62,7 @@ impl Reader {
     /// Hashed chunks in the order of offsets, several of them worked on at a time.
     pub(crate) fn hashed_chunks(self: Arc<Self>) -> impl Stream<Item = Result<HashedChunk>> + Send {
         let (mapper, lessee, hasher) = (Arc::clone(&self), Arc::clone(&self), self);
-        stream::iter(mapper.plan.chunks())
+        stream::iter(mapper.source.plan.chunks())
             .chunks(mapper.hole_chunks())
             .map(move |chunks| Arc::clone(&mapper).map(chunks))
             .buffered(cores())
@@ -83,12 +80,12 @@ impl Reader {
             let planned = chunks.iter().map(|chunk| this.plan_chunk(*chunk)).collect::<Result<Vec<_>>>()?;
             Ok(this.one_hole(&planned).map_or(planned, |hole| vec![hole]))
         };
-        self.work.blocking(map).await
+        self.source.work.blocking(map).await
     }
 
     fn plan_chunk(&self, chunk: Chunk) -> Result<PlannedChunk> {
-        let extents = self.source.extents(chunk.offset, chunk.length as u64)?;
-        let data_ranges = chunk.data_ranges(&extents, self.plan.block_bytes);
+        let extents = self.source.device.extents(chunk.offset, chunk.length as u64)?;
+        let data_ranges = chunk.data_ranges(&extents, self.source.plan.block_bytes);
         let (data_ranges, claim) = match &self.trust {
             Some(trust) => trust.claim(chunk, &data_ranges),
             None => (data_ranges, Claim::default()),
@@ -97,13 +94,13 @@ impl Reader {
     }
 
     fn hole_chunks(&self) -> usize {
-        usize::try_from(hole_chunks(self.plan.chunk_bytes)).unwrap_or(1)
+        usize::try_from(hole_chunks(self.source.plan.chunk_bytes)).unwrap_or(1)
     }
 
     /// The chunks as one, when they are as many as may be one, and nothing but holes.
     fn one_hole(&self, planned: &[PlannedChunk]) -> Option<PlannedChunk> {
         let is_hole = |planned: &PlannedChunk| {
-            let whole = planned.chunk.length as u64 == self.plan.chunk_bytes;
+            let whole = planned.chunk.length as u64 == self.source.plan.chunk_bytes;
             whole && planned.data_ranges.is_empty() && self.trust.is_none()
         };
         let all = planned.len() == self.hole_chunks() && planned.iter().all(is_hole);
@@ -112,74 +109,68 @@ impl Reader {
         Some(PlannedChunk { chunk, data_ranges: Vec::new(), claim: Claim::default(), lease: None })
     }
 
-    /// Chunks without data need no memory.
+    /// Only for bytes that are kept.
     async fn lease(self: Arc<Self>, mut planned: PlannedChunk) -> Result<PlannedChunk> {
-        if !planned.data_ranges.is_empty() {
-            planned.lease = Some(self.budget.lease(planned.chunk.length as u64).await?);
+        if self.keeps && !planned.data_ranges.is_empty() {
+            planned.lease = Some(self.source.budget.lease(planned.chunk.length as u64).await?);
         }
         Ok(planned)
     }
 
     async fn hash(self: Arc<Self>, planned: PlannedChunk) -> Result<HashedChunk> {
-        let PlannedChunk { chunk, data_ranges, claim, lease } = planned;
-        let Some(lease) = lease else {
-            let hashes = self.zero_hashes(chunk.length);
-            return Ok(HashedChunk { chunk, hashes, claim, data: None, read_bytes: 0 });
-        };
+        if planned.data_ranges.is_empty() {
+            let hashes = self.zero_hashes(planned.chunk.length);
+            return Ok(HashedChunk { chunk: planned.chunk, hashes, claim: planned.claim, data: None, read_bytes: 0 });
+        }
         let this = Arc::clone(&self);
-        self.work.blocking(move |stop| this.read_data(chunk, &data_ranges, claim, lease, stop)).await
+        self.source.work.blocking(move |stop| this.read_data(planned, stop)).await
     }
 
-    fn read_data(
-        &self,
-        chunk: Chunk,
-        ranges: &[Range<usize>],
-        claim: Claim,
-        lease: Lease,
-        stop: &Stop,
-    ) -> Result<HashedChunk> {
-        let mut buffer = self.buffers.take(chunk.length);
-        let mut hashes = Vec::with_capacity(chunk.length.div_ceil(self.plan.block_bytes));
-        let piece_bytes = PIECE_BYTES.next_multiple_of(self.plan.block_bytes);
+    fn read_data(&self, planned: PlannedChunk, stop: &Stop) -> Result<HashedChunk> {
+        let PlannedChunk { chunk, data_ranges, claim, lease } = planned;
+        let Source { device, plan, hasher, buffers, .. } = &*self.source;
+        let piece_bytes = plan.piece_bytes();
+        let keeps = lease.is_some();
+        let (buffers, length) =
+            if keeps { (buffers, chunk.length) } else { (&self.windows, piece_bytes.min(chunk.length)) };
+        let mut buffer = buffers.take(length);
+        let mut hashes = Vec::with_capacity(chunk.length.div_ceil(plan.block_bytes));
         let (mut at, mut all_zero, mut read_bytes) = (0, true, 0);
-        for range in ranges {
-            self.zero_holes(&mut buffer, at..range.start, &claim);
+        for range in data_ranges {
+            if keeps {
+                buffer[at..range.start].fill(0);
+            }
             hashes.extend(self.zero_hashes(range.start - at));
             for start in range.clone().step_by(piece_bytes) {
                 stop.check()?;
-                let piece = &mut buffer[start..range.end.min(start + piece_bytes)];
-                self.source.read_at(chunk.offset + start as u64, piece)?;
-                read_bytes += piece.len() as u64;
+                let length = piece_bytes.min(range.end - start);
+                let place = if keeps { start } else { 0 };
+                let piece = &mut buffer[place..place + length];
+                device.read_at(chunk.offset + start as u64, piece)?;
+                read_bytes += length as u64;
                 all_zero = all_zero && is_zero(piece);
-                self.hasher.hash_all(piece, &mut hashes);
+                hasher.hash_all(piece, &mut hashes);
             }
             at = range.end;
         }
-        self.zero_holes(&mut buffer, at..chunk.length, &claim);
+        if keeps {
+            buffer[at..].fill(0);
+        }
         hashes.extend(self.zero_hashes(chunk.length - at));
         let bytes = buffer.freeze();
-        let data = if all_zero {
-            self.buffers.give_back(bytes);
-            None
+        let data = if keeps && !all_zero {
+            Some(Data { bytes, lease })
         } else {
-            Some(Data { bytes, lease: Some(lease) })
+            buffers.give_back(bytes);
+            None
         };
         Ok(HashedChunk { chunk, hashes, claim, data, read_bytes })
     }
 
-    /// Holes that did not change are left alone: for a few others, memory for all of a chunk would be touched.
-    fn zero_holes(&self, buffer: &mut [u8], gap: Range<usize>, claim: &Claim) {
-        let block = self.plan.block_bytes;
-        for start in gap.clone().step_by(block) {
-            if claim.has_bytes(start / block..start / block + 1) {
-                buffer[start..gap.end.min(start + block)].fill(0);
-            }
-        }
-    }
-
     /// The hashes of `length` zeros that start at a block's boundary.
     fn zero_hashes(&self, length: usize) -> Vec<Hash> {
-        let block = self.plan.block_bytes;
-        (0..length).step_by(block).map(|start| self.hasher.zero_hash(block.min(length - start))).collect()
+        let Source { plan, hasher, .. } = &*self.source;
+        let block = plan.block_bytes;
+        (0..length).step_by(block).map(|start| hasher.zero_hash(block.min(length - start))).collect()
     }
 }

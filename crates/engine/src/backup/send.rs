@@ -13,7 +13,8 @@ use super::compare::{Content, Outcome, Upload};
 use super::cost::PutCost;
 use super::read::Data;
 use super::resume::number_and_attempt;
-use crate::budget::{Buffers, Lease};
+use super::source::Source;
+use crate::budget::Lease;
 use crate::hash::{Encoded, Method, encode_zero_chunks, encode_zeros};
 use crate::md5_sums::Summer;
 use crate::port::{Context, Stored};
@@ -31,7 +32,7 @@ pub(crate) struct Sender {
     pub(crate) transfers: Semaphore,
     pub(crate) cost: Arc<PutCost>,
     pub(crate) sums: Summer,
-    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) source: Arc<Source>,
     pub(crate) progress: Progress,
     pub(crate) stored_bytes: AtomicU64,
 }
@@ -72,6 +73,14 @@ impl DataObject {
 }
 
 impl Sender {
+    /// Waits for the memory that the outcome needs. One after the other: the volume is read again soon after it was read.
+    pub(crate) async fn admit(self: Arc<Self>, mut outcome: Outcome) -> Result<Outcome> {
+        if let Outcome::Put(Upload { length, content: Content::Planned(planned), .. }) = &mut outcome {
+            self.source.admit(planned, *length).await?;
+        }
+        Ok(outcome)
+    }
+
     /// The object, once it is durable; none for a part that needs no object.
     pub(crate) async fn send(self: Arc<Self>, outcome: Outcome) -> Result<Option<DataObject>> {
         let stored = match outcome {
@@ -88,7 +97,7 @@ impl Sender {
 
     async fn put(&self, upload: Upload) -> Result<Stored> {
         let Upload { name, offset, length, digest, content } = upload;
-        let Encoding { encoded, lease } = self.encode(content, length).await?;
+        let Encoding { encoded, lease } = self.encode(content, offset, length).await?;
         let Encoded { compression, body, body_md5, md5 } = encoded;
         let stored = Stored { name, offset, length: length as u64, md5, sha256: digest, compression };
         {
@@ -99,16 +108,19 @@ impl Sender {
             self.cost.measured(body.len(), since.elapsed(), at_once);
         }
         self.stored_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-        self.buffers.give_back(body);
+        self.source.buffers.give_back(body);
         drop(lease);
         self.progress.stored(stored.clone()).await?;
         Ok(stored)
     }
 
-    async fn encode(&self, content: Content, length: usize) -> Result<Encoding> {
+    async fn encode(&self, content: Content, offset: u64, length: usize) -> Result<Encoding> {
         let method = self.method();
         let encoded = match content {
             Content::Data(data) => return self.encode_data(data).await,
+            Content::Planned(planned) => {
+                return self.encode_data(self.source.read_again(offset, length, planned).await?).await;
+            }
             Content::ZeroChunks => {
                 let _encoder = self.encoder().await?;
                 Encoded::clone(&*compute(move || encode_zero_chunks(method, length)).await?)
@@ -148,7 +160,7 @@ impl Sender {
         let body_md5 = if compression == Compression::None {
             md5
         } else {
-            self.buffers.give_back(bytes);
+            self.source.buffers.give_back(bytes);
             lease.iter_mut().for_each(|lease| lease.shrink_to(body.len() as u64));
             drop(encoder);
             self.sums.sum(body.clone()).await?

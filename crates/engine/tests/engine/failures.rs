@@ -1,12 +1,15 @@
-//! Stores that fail, jobs that are cancelled, attempts that follow others.
+//! Stores that fail, volumes that do not stand still, jobs that are cancelled, attempts that follow others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::Kind;
+use domain::{Kind, Result};
+use engine::BackupRequest;
 use format::{Compression, names};
 use storage::ObjectStore;
 use storage::layers::{Fault, Operation, Rule};
+use volume::{BlockDevice, Extent};
 
 use crate::lab::{BLOCK, CHUNK, CONTAINER, Event, Lab, Recorder, identity, layer, noise, text};
 
@@ -86,6 +89,94 @@ async fn an_incremental_is_taken_up_wherever_its_runs_were_cut() {
     assert!(!kept.is_empty() && kept.iter().all(|kept| names.contains(&kept.name)), "stored objects are used again");
     lab.assert_no_strangers(&child).await;
     lab.assert_restores(&[parent, child], &content).await;
+}
+
+#[tokio::test]
+async fn a_full_backup_is_taken_up_with_larger_chunks() {
+    let mut lab = Lab::new(Compression::Zstd);
+    let (content, identity, recorder) = (noise(1, 12 * CHUNK + 5), identity(None), Recorder::default());
+    lab.store.inject(Rule::new(Operation::Put, 4, Fault::FailAfterwards(Kind::Unavailable)));
+    lab.attempt(&identity, &content, None, 1, &recorder).await.unwrap_err();
+    lab.store.heal();
+    let kept = recorder.stored();
+    lab.context.settings.chunk_size_bytes = 4 * CHUNK as u64;
+    lab.attempt(&identity, &content, None, 2, &recorder).await.unwrap();
+    let layer = layer(&identity, &content);
+    let names = lab.names(&identity.prefix).await;
+    assert!(!kept.is_empty() && kept.iter().all(|kept| names.contains(&kept.name)), "stored objects are used again");
+    lab.assert_no_strangers(&layer).await;
+    lab.assert_restores(&[layer], &content).await;
+}
+
+/// A volume of which one byte is another whenever it is read again.
+#[derive(Debug)]
+struct Restless {
+    volume: Arc<dyn BlockDevice>,
+    at: u64,
+    reads: AtomicU8,
+}
+
+impl BlockDevice for Restless {
+    fn size_bytes(&self) -> u64 {
+        self.volume.size_bytes()
+    }
+
+    fn extents(&self, offset: u64, length: u64) -> Result<Vec<Extent>> {
+        self.volume.extents(offset, length)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.volume.read_at(offset, buffer)?;
+        let byte = self.at.checked_sub(offset).and_then(|at| buffer.get_mut(usize::try_from(at).ok()?));
+        if let Some(byte) = byte {
+            *byte ^= self.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.volume.write_at(offset, bytes)
+    }
+
+    fn zero(&self, offset: u64, length: u64) -> Result<()> {
+        self.volume.zero(offset, length)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.volume.sync()
+    }
+}
+
+#[tokio::test]
+async fn an_incremental_of_a_volume_that_is_written_to_fails() {
+    for (block, is_stored) in [(5, true), (6, true), (7, true), (31, true), (32, true), (9, false), (47, false)] {
+        let lab = Lab::new(Compression::Zstd);
+        let mut content = text(3 * CHUNK);
+        let (parent, _) = lab.back_up(&content, None).await;
+        // With the one between them; over a chunk's border.
+        for block in [5, 7, 31, 32] {
+            content[block * BLOCK] ^= 1;
+        }
+        let identity = identity(Some(&parent));
+        let at = (block * BLOCK + 9) as u64;
+        let request = BackupRequest {
+            identity: identity.clone(),
+            source: Arc::new(Restless { volume: lab.volume(&content), at, reads: AtomicU8::new(0) }),
+            parent: Some(parent.clone()),
+            changes: None,
+            attempt: 1,
+            checkpoints: Vec::new(),
+        };
+        let result = engine::back_up(&lab.context, request, Arc::new(Recorder::default())).await;
+        let child = layer(&identity, &content);
+        if is_stored {
+            assert_eq!(result.unwrap_err().kind(), Kind::Conflict);
+            assert!(!lab.names(&child.prefix).await.contains(&names::metadata(&child.prefix)));
+        } else {
+            result.unwrap();
+            lab.assert_restores(&[parent, child], &content).await;
+        }
+    }
 }
 
 #[tokio::test]
