@@ -434,7 +434,10 @@ CREATE TABLE jobs (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
-CREATE INDEX jobs_due ON jobs (created_at, id, not_before) WHERE state = 'queued';
+CREATE INDEX jobs_due ON jobs (project_id, created_at, id, not_before) WHERE state = 'queued';
+CREATE INDEX jobs_at_work ON jobs (project_id) WHERE state IN ('assigned', 'running');
+CREATE INDEX jobs_by_busy_pool ON jobs (pool) WHERE state IN ('assigned', 'running');
+CREATE INDEX jobs_stopping ON jobs (id) WHERE state = 'running' AND cancel_requested;
 CREATE INDEX jobs_to_cancel ON jobs (created_at, id) WHERE state = 'queued' AND cancel_requested;
 CREATE INDEX jobs_by_lease ON jobs (lease_expires_at) WHERE state IN ('assigned', 'running');
 CREATE INDEX jobs_by_worker ON jobs (worker_id) WHERE state IN ('assigned', 'running');

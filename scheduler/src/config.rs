@@ -21,6 +21,9 @@ pub struct Config {
     pub claim_timeout_secs: u32,
     /// How often queued jobs and ended leases are looked for without being told.
     pub tick_ms: u64,
+    /// Jobs that a project may have at work at a time, and that may work in a pool; 0: as many as there is room for.
+    pub project_jobs_max: u32,
+    pub pool_jobs_max: u32,
 }
 
 impl Default for Config {
@@ -33,6 +36,8 @@ impl Default for Config {
             heartbeat_interval_secs: 3,
             claim_timeout_secs: 10,
             tick_ms: 500,
+            project_jobs_max: 0,
+            pool_jobs_max: 0,
         }
     }
 }

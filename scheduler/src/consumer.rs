@@ -1,6 +1,8 @@
-//! Hints from the queue: a job was queued, place it now and not only at the next tick.
+//! Hints from the queue: a job was queued. What can never be done is refused now, worker or not, and the round comes now and
+//! not only at the next tick.
 //!
-//! A hint is acknowledged whatever came of it: the row says what is true, and the round looks at all queued rows.
+//! A hint gives no job to a worker: then the jobs of who asks most would come before those of who waits longest. It is
+//! acknowledged whatever comes of it: the row says what is true, and the round looks at all queued rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,11 +52,12 @@ async fn consume(core: &Core, broker: &dyn Broker) {
 async fn handle(core: &Core, delivery: Delivery) {
     let settled = match parse(&delivery) {
         Some(id) => {
-            let span = tracing::info_span!("place job", job_id = %id);
+            let span = tracing::info_span!("look at job", job_id = %id);
             chassis::trace::continue_from(&span, delivery.envelope.traceparent.as_deref());
-            if let Err(error) = place_now(core, id).instrument(span).await {
-                tracing::warn!(job_id = %id, error = %Chain(&error), "job not placed; the round will");
+            if let Err(error) = look_at(core, id).instrument(span).await {
+                tracing::warn!(job_id = %id, error = %Chain(&error), "job not looked at; the round will");
             }
+            core.wake_round();
             delivery.ack().await
         }
         None => {
@@ -72,10 +75,8 @@ fn parse(delivery: &Delivery) -> Option<JobId> {
     hint.job_id.parse().ok()
 }
 
-async fn place_now(core: &Core, id: JobId) -> Result<()> {
+async fn look_at(core: &Core, id: JobId) -> Result<()> {
     let now = Timestamp::now();
-    let _alone = core.placing.lock().await;
-    let mut fleet = place::fleet(core, now).await?;
-    place::place(core, id, &mut fleet, now).await?;
-    Ok(())
+    let mut fleet = place::fleet(core, now).await?.without_room();
+    place::place(core, id, &mut fleet, now).await.map(drop)
 }

@@ -3,23 +3,22 @@
 use db::Database;
 use domain::{Error, JobId, Kind, Result, Timestamp};
 use stdx::report::Chain;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
 use crate::config::Config;
+use crate::sessions::Sessions;
 
 pub(crate) struct Core {
     pub(crate) database: Database,
     pub(crate) config: Config,
     nudge: outbox::Nudge,
     pub(crate) round: Notify,
-    /// Held while a job is placed: two placements of one process must not take a worker's last slot both. Between
-    /// processes that can happen; then the second hint waits in the worker's queue.
-    pub(crate) placing: Mutex<()>,
+    pub(crate) sessions: Sessions,
 }
 
 impl Core {
     pub(crate) fn new(database: Database, nudge: outbox::Nudge, config: Config) -> Self {
-        Self { database, config, nudge, round: Notify::new(), placing: Mutex::new(()) }
+        Self { database, config, nudge, round: Notify::new(), sessions: Sessions::default() }
     }
 
     /// An outbox row was written.

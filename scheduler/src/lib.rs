@@ -15,8 +15,10 @@ mod place;
 mod reconcile;
 mod round;
 mod scheduler;
+mod sessions;
 mod settle;
 mod spec;
+mod turns;
 
 pub use config::{Config, Sections};
 pub use scheduler::{Deps, Scheduler};

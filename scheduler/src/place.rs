@@ -1,5 +1,7 @@
 //! Gives one queued job to a worker, in one transaction.
 
+use std::collections::BTreeMap;
+
 use db::{Conn, Scope, groups, jobs, quotas, snapshots, volumes, workers};
 use domain::job::{Ending, Job, JobKind, JobState, Subject};
 use domain::placement::{Candidate, Placement};
@@ -23,10 +25,47 @@ pub(crate) enum Placed {
     NotQueued,
 }
 
-/// The live workers with their load.
-pub(crate) async fn fleet(core: &Core, now: Timestamp) -> Result<Vec<Candidate>> {
+/// The live workers and the pools, with their load.
+#[derive(Default, Debug)]
+pub(crate) struct Fleet {
+    pub(crate) workers: Vec<Candidate>,
+    /// Jobs at work in each pool; empty where their number is not limited.
+    busy_pools: BTreeMap<String, i64>,
+    /// None is allowed to have more; 0: no limit.
+    pool_jobs_max: i64,
+}
+
+impl Fleet {
+    /// Whether no more jobs may work in the pool.
+    pub(crate) fn is_full(&self, pool: &str) -> bool {
+        self.pool_jobs_max > 0 && self.busy_pools.get(pool).is_some_and(|busy| *busy >= self.pool_jobs_max)
+    }
+
+    /// The same, with room for nobody: what is placed in it can only be told that it never will be.
+    pub(crate) fn without_room(mut self) -> Self {
+        self.workers.iter_mut().for_each(|worker| worker.slots = 0);
+        self
+    }
+
+    /// One more job works there.
+    fn assigned(&mut self, chosen: &Placement) {
+        if let Some(worker) = self.workers.iter_mut().find(|worker| worker.worker_id == chosen.worker_id) {
+            worker.busy += 1;
+        }
+        if let Some(pool) = &chosen.pool {
+            *self.busy_pools.entry(pool.clone()).or_default() += 1;
+        }
+    }
+}
+
+pub(crate) async fn fleet(core: &Core, now: Timestamp) -> Result<Fleet> {
     let mut conn = core.database.read().await?;
-    workers::candidates(&mut conn, core.alive_since(now)).await
+    let pool_jobs_max = i64::from(core.config.pool_jobs_max);
+    Ok(Fleet {
+        workers: workers::candidates(&mut conn, core.alive_since(now)).await?,
+        busy_pools: if pool_jobs_max > 0 { jobs::busy_pools(&mut conn).await? } else { BTreeMap::new() },
+        pool_jobs_max,
+    })
 }
 
 /// What is to be done about a queued job, as the rows say.
@@ -41,7 +80,8 @@ enum Decision {
 
 /// Places the job if it is queued and due; the chosen worker's load in `fleet` grows with it. Decided on what a reader sees,
 /// so that jobs that wait cost no transaction; what is then done is a compare-and-set on the job's generation.
-pub(crate) async fn place(core: &Core, id: JobId, fleet: &mut [Candidate], now: Timestamp) -> Result<Placed> {
+pub(crate) async fn place(core: &Core, id: JobId, fleet: &mut Fleet, now: Timestamp) -> Result<Placed> {
+    // Between schedulers a slot can be given away twice; then the second hint waits in the worker's queue.
     let decision = decide(&mut core.database.read().await?, id, fleet, now).await?;
     if matches!(decision, Decision::NotQueued) {
         return Ok(Placed::NotQueued);
@@ -60,7 +100,7 @@ pub(crate) async fn place(core: &Core, id: JobId, fleet: &mut [Candidate], now: 
     Ok(placed)
 }
 
-async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp) -> Result<Decision> {
+async fn decide(conn: &mut Conn, id: JobId, fleet: &Fleet, now: Timestamp) -> Result<Decision> {
     let Some(job) = jobs::get(conn, id).await? else { return Ok(Decision::NotQueued) };
     if job.state != JobState::Queued {
         return Ok(Decision::NotQueued);
@@ -84,7 +124,7 @@ async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp)
         }
         Err(error) => return Err(error),
     };
-    if let Some(reason) = placement::never_fits(&need, fleet) {
+    if let Some(reason) = placement::never_fits(&need, &fleet.workers) {
         tracing::warn!(job_id = %job.id, kind = %job.kind, reason, "job can never be placed");
         return Ok(Decision::End(job, Ending::Failed, reason));
     }
@@ -96,21 +136,18 @@ async fn decide(conn: &mut Conn, id: JobId, fleet: &[Candidate], now: Timestamp)
             | JobKind::BackupImport
             | JobKind::BackupVerify
     );
-    let allowed = fleet.iter().filter(|worker| !(is_backup && worker.backups_disabled));
+    let allowed = fleet.workers.iter().filter(|worker| !(is_backup && worker.backups_disabled));
     let Some(chosen) = placement::place(&need, allowed, job.worker_id) else {
         tracing::debug!(job_id = %job.id, kind = %job.kind, ?need, "no live worker can take the job now");
         return Ok(Decision::Waits);
     };
+    if chosen.pool.as_deref().is_some_and(|pool| fleet.is_full(pool)) {
+        return Ok(Decision::Waits);
+    }
     Ok(Decision::Assign(job, chosen))
 }
 
-async fn act(
-    conn: &mut Conn,
-    core: &Core,
-    decision: Decision,
-    fleet: &mut [Candidate],
-    now: Timestamp,
-) -> Result<Placed> {
+async fn act(conn: &mut Conn, core: &Core, decision: Decision, fleet: &mut Fleet, now: Timestamp) -> Result<Placed> {
     match decision {
         Decision::NotQueued => Ok(Placed::NotQueued),
         Decision::Waits => Ok(Placed::Waits),
@@ -127,9 +164,7 @@ async fn act(
             if !assign(conn, core, &job, &chosen, now).await? {
                 return Ok(Placed::NotQueued);
             }
-            if let Some(worker) = fleet.iter_mut().find(|worker| worker.worker_id == chosen.worker_id) {
-                worker.busy += 1;
-            }
+            fleet.assigned(&chosen);
             Ok(Placed::Assigned)
         }
     }
@@ -216,11 +251,7 @@ async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
         let copied = is_being_copied(conn, job).await?;
         return Ok(if copied { InTheWay::Something } else { InTheWay::Nothing });
     };
-    let cancellable = matches!(
-        other.kind,
-        JobKind::BackupCreate | JobKind::BackupRestore | JobKind::BackupImport | JobKind::BackupVerify
-    );
-    if job.kind == JobKind::BackupDelete && cancellable && !other.cancel_requested {
+    if job.kind == JobKind::BackupDelete && other.kind.is_cancellable() && !other.cancel_requested {
         return Ok(InTheWay::Cancellable(other.id));
     }
     Ok(InTheWay::Something)

@@ -5,6 +5,7 @@
 mod leases;
 mod messages;
 mod services;
+mod stops;
 mod stuck;
 mod workers;
 
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::Core;
 
+/// A job that is cancelled has stopped within two seconds.
+const STOPS_PERIOD_MS_MAX: u64 = 500;
 const STUCK_PERIOD: Duration = Duration::from_secs(15);
 const WORKERS_PERIOD: Duration = Duration::from_secs(60);
 const MESSAGES_PERIOD: Duration = Duration::from_secs(60);
@@ -32,8 +35,10 @@ type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
 
 pub(crate) fn spawn(core: &Arc<Core>, shutdown: &CancellationToken) {
     let leases_period = Duration::from_millis(core.config.tick_ms);
-    let all: [(&'static str, Duration, Reconcile); 5] = [
+    let stops_period = Duration::from_millis(core.config.tick_ms.min(STOPS_PERIOD_MS_MAX));
+    let all: [(&'static str, Duration, Reconcile); 6] = [
         ("ended leases", leases_period, |core, now| Box::pin(leases::reconcile(core, now))),
+        ("jobs to stop", stops_period, |core, _| Box::pin(stops::reconcile(core))),
         ("stuck resources", STUCK_PERIOD, |core, now| Box::pin(stuck::reconcile(core, now))),
         ("dead workers", WORKERS_PERIOD, |core, now| Box::pin(workers::reconcile(core, now))),
         ("expired messages", MESSAGES_PERIOD, |core, now| Box::pin(messages::reconcile(core, now))),

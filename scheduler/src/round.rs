@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::jobs;
-use domain::placement::Candidate;
+use domain::job::Job;
 use domain::{Result, Timestamp};
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::core::Core;
-use crate::place::{self, Placed};
+use crate::place::{self, Fleet, Placed};
+use crate::turns::{Turn, Turns};
 
-/// Jobs read at once.
-const PAGE: i64 = 500;
+/// Jobs of a project read at once.
+const PAGE: i64 = 64;
+const CANCELLED_AT_ONCE: i64 = 500;
 /// Pauses while the database is away.
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -47,51 +50,55 @@ async fn rounds(core: &Core) {
 }
 
 async fn round(core: &Core, now: Timestamp) -> Result<()> {
-    let _alone = core.placing.lock().await;
     end_cancelled(core, now).await?;
     let mut fleet = place::fleet(core, now).await?;
-    let mut after = None;
-    let mut waiting = 0;
+    let waiting = jobs::waiting(&mut core.database.read().await?).await?;
+    let mut turns = Turns::new(waiting, core.config.project_jobs_max);
     // Those that a worker with room can reach; for the others nothing has changed.
     while let Some(pools) = open_pools(&fleet) {
-        let due = jobs::due(&mut core.database.read().await?, now, Some(&pools), after.as_ref(), PAGE).await?;
-        for job in &due.jobs {
-            if !fleet.iter().any(Candidate::has_room) {
-                break;
+        match turns.next() {
+            None => break,
+            Some(Turn::Read(line)) => {
+                let mut conn = core.database.read().await?;
+                let due = jobs::due(&mut conn, &line.project_id, now, Some(&pools), line.after.as_ref(), PAGE).await?;
+                turns.read(line, due);
             }
-            match place::place(core, job.id, &mut fleet, now).await {
-                Ok(Placed::Waits) => waiting += 1,
-                Ok(_) => {}
-                Err(error) => core.outlive(job.id, "job not placed; the next round tries again", error).await?,
+            Some(Turn::Place(line, job)) => {
+                let placed = place_one(core, &job, &mut fleet, now).await?;
+                turns.looked_at(line, placed == Some(Placed::Assigned));
             }
         }
-        if due.next.is_none() {
-            break;
-        }
-        after = due.next;
-    }
-    if waiting > 0 {
-        tracing::debug!(waiting, "round done");
     }
     Ok(())
 }
 
+/// `None`: it went wrong, which keeps no other job from its turn.
+async fn place_one(core: &Core, job: &Job, fleet: &mut Fleet, now: Timestamp) -> Result<Option<Placed>> {
+    let span = tracing::info_span!("place job", job_id = %job.id);
+    chassis::trace::continue_from(&span, job.traceparent.as_deref());
+    match place::place(core, job.id, fleet, now).instrument(span).await {
+        Ok(placed) => Ok(Some(placed)),
+        Err(error) => {
+            core.outlive(job.id, "job not placed; the next round tries again", error).await?;
+            Ok(None)
+        }
+    }
+}
+
 /// A cancelled job needs no worker to end, and no due time.
 async fn end_cancelled(core: &Core, now: Timestamp) -> Result<()> {
-    let cancelled = jobs::to_cancel(&mut core.database.read().await?, PAGE).await?;
+    let cancelled = jobs::to_cancel(&mut core.database.read().await?, CANCELLED_AT_ONCE).await?;
     for job in cancelled {
-        if let Err(error) = place::place(core, job.id, &mut [], now).await {
-            core.outlive(job.id, "cancelled job not ended; the next round tries again", error).await?;
-        }
+        place_one(core, &job, &mut Fleet::default(), now).await?;
     }
     Ok(())
 }
 
 /// The pools of the workers that could take a job now; `None` when nobody can. Many jobs may wait for the same few workers:
 /// only those with a chance are worth reading.
-fn open_pools(fleet: &[Candidate]) -> Option<Vec<String>> {
-    let open = || fleet.iter().filter(|worker| worker.has_room());
+fn open_pools(fleet: &Fleet) -> Option<Vec<String>> {
+    let open = || fleet.workers.iter().filter(|worker| worker.has_room());
     open().next()?;
     let pools: BTreeSet<&String> = open().flat_map(|worker| &worker.pools).map(|pool| &pool.name).collect();
-    Some(pools.into_iter().cloned().collect())
+    Some(pools.into_iter().filter(|pool| !fleet.is_full(pool)).cloned().collect())
 }

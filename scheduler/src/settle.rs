@@ -70,7 +70,7 @@ async fn end_because(
         return Ok(false);
     }
     let end = End { job, ending, reason, cause, report, now };
-    let effects = settle(&job.subject, ending);
+    let effects = settle(&job.subject, ending, job.attempts > 0);
     backup::apply(conn, &end, &effects).await?;
     group_snapshot::apply(conn, &end, effects.group_snapshot).await?;
     snapshot::apply(conn, &end, effects.snapshot).await?;

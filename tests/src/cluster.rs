@@ -163,6 +163,14 @@ impl Cluster {
         .await
     }
 
+    /// The job once it has ended.
+    pub async fn job_ended(&self, id: JobId) -> Result<Job> {
+        wait_until(&format!("job {id} ends"), JOB_LIMIT, async || {
+            Ok(Some(self.job(id).await?).filter(|job| job.state.is_terminal()))
+        })
+        .await
+    }
+
     pub async fn job(&self, id: JobId) -> Result<Job> {
         let job = db::jobs::get(&mut self.database.read().await?, id).await?;
         job.with_context(|| format!("job {id}"))

@@ -1,6 +1,7 @@
 //! Every kind of job from the request to the bytes, and what becomes of it when workers crash on the way.
 
 mod jobs {
+    mod cancel;
     mod trace;
     mod verify;
 }

@@ -8,6 +8,7 @@
 pub(crate) mod attaching;
 pub(crate) mod attachments;
 pub(crate) mod backups;
+pub(crate) mod cancellations;
 pub(crate) mod connector;
 pub(crate) mod encryptions;
 pub(crate) mod group_snapshots;

@@ -24,6 +24,7 @@ rules! {
     CLUSTERS_GET_ALL = "clusters:get_all", Admin;
     CLUSTERS_UPDATE = "clusters:update", Admin;
     CONSISTENCYGROUP_CREATE = "consistencygroup:create", Member;
+    EMBERKEEP_CANCEL_JOB = "emberkeep:cancel_job", Member;
     EMBERKEEP_GET_JOBS = "emberkeep:get_jobs", Reader;
     EMBERKEEP_GET_VERIFICATION = "emberkeep:get_verification", Reader;
     EMBERKEEP_VERIFY_BACKUP = "emberkeep:verify_backup", Member;

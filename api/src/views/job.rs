@@ -4,10 +4,15 @@ use domain::job::Job;
 use serde_json::{Value, json};
 
 pub(crate) fn detail(job: &Job) -> Value {
+    let subject = &job.subject;
     json!({
         "id": job.id.to_string(),
         "kind": job.kind.as_str(),
         "state": job.state.as_str(),
+        "cancel_requested": job.cancel_requested,
+        "volume_id": subject.volume_id().map(|id| id.to_string()),
+        "snapshot_id": subject.snapshot_id().map(|id| id.to_string()),
+        "backup_id": subject.backup_id().map(|id| id.to_string()),
         "attempts": job.attempts,
         "done_bytes": job.progress.done_bytes,
         "total_bytes": job.progress.total_bytes,

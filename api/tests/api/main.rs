@@ -2,6 +2,7 @@
 
 mod accepting;
 mod attachments;
+mod cancelling;
 mod configuration;
 mod discovery;
 mod fuzz;

@@ -40,7 +40,7 @@ impl World {
             let reason = (verdict != Verdict::Proven).then(|| "Object o is damaged.".to_owned());
             backups::set_verification(&mut tx, *backup_id, &Verification { at: now, verdict, reason }).await?;
         }
-        let effects = settle(&job.subject, ending);
+        let effects = settle(&job.subject, ending, true);
         if let Some(id) = job.subject.backup_id() {
             settle_backup(&mut tx, job, id, effects.backup, now).await?;
         }

@@ -171,7 +171,14 @@ impl World {
     /// The unfinished jobs, oldest first.
     pub(crate) async fn jobs(&self) -> Vec<Job> {
         let mut conn = self.database.read().await.expect("a connection");
-        db::jobs::due(&mut conn, Timestamp::now().plus_secs(1), None, None, 1000).await.expect("jobs").jobs
+        let mut jobs = Vec::new();
+        for waiting in db::jobs::waiting(&mut conn).await.expect("projects") {
+            let now = Timestamp::now().plus_secs(1);
+            let due = db::jobs::due(&mut conn, &waiting.project_id, now, None, None, 1000).await.expect("jobs");
+            jobs.extend(due.jobs);
+        }
+        jobs.sort_by_key(|job| (job.created_at, job.id));
+        jobs
     }
 
     /// Everything that a request could change, written out.

@@ -4,6 +4,8 @@
 //! [`JobState::next`], so the database and the rules cannot disagree. The change and the hint about it are one transaction:
 //! the functions that make a job somebody's business also write the outbox row.
 
+use std::collections::BTreeMap;
+
 use domain::ids::WorkerId;
 use domain::job::{Ending, Job, JobEvent, JobKind, JobState, Progress, Subject};
 use domain::{BackupId, Error, JobId, Result, Timestamp};
@@ -95,10 +97,47 @@ pub struct Due {
     pub next: Option<Position>,
 }
 
-/// `queued` and due, oldest first, behind `after`; `limit` at most. With `pools` only the jobs that work in one of them or
-/// whose pool is not known: for the scheduler's round.
+/// A project that waits for workers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    pub project_id: String,
+    /// When its oldest queued job was asked for.
+    pub since: Timestamp,
+    /// Its jobs that workers have.
+    pub busy: i64,
+}
+
+/// The projects with queued jobs, due or not. It leaps from project to project, however many jobs each has in the queue.
+pub async fn waiting(conn: &mut Conn) -> Result<Vec<Waiting>> {
+    const TEXT: &str = "WITH RECURSIVE projects (id) AS (
+            SELECT MIN(project_id) FROM jobs WHERE state = 'queued'
+            UNION ALL
+            SELECT (SELECT MIN(project_id) FROM jobs WHERE state = 'queued' AND project_id > projects.id)
+            FROM projects WHERE projects.id IS NOT NULL
+         )
+         SELECT projects.id,
+            (SELECT MIN(created_at) FROM jobs WHERE state = 'queued' AND project_id = projects.id) AS since,
+            (SELECT COUNT(*) FROM jobs WHERE state IN ('assigned', 'running') AND project_id = projects.id) AS busy
+         FROM projects WHERE projects.id IS NOT NULL";
+    let rows = sql(TEXT).fetch_all(conn).await?;
+    let read =
+        |row: &Row| Ok(Waiting { project_id: row.text("id")?, since: row.time("since")?, busy: row.i64("busy")? });
+    rows.iter().map(read).collect()
+}
+
+/// How many jobs workers have in each pool.
+pub async fn busy_pools(conn: &mut Conn) -> Result<BTreeMap<String, i64>> {
+    const TEXT: &str = "SELECT pool, COUNT(*) AS busy FROM jobs
+         WHERE state IN ('assigned', 'running') AND pool IS NOT NULL GROUP BY pool";
+    let rows = sql(TEXT).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((row.text("pool")?, row.i64("busy")?))).collect()
+}
+
+/// The project's `queued` and due ones, oldest first, behind `after`; `limit` at most. With `pools` only the jobs that work
+/// in one of them or whose pool is not known: for the scheduler's round.
 pub async fn due(
     conn: &mut Conn,
+    project_id: &str,
     now: Timestamp,
     pools: Option<&[String]>,
     after: Option<&Position>,
@@ -107,15 +146,17 @@ pub async fn due(
     let reached = match pools {
         None => String::new(),
         Some([]) => "AND pool IS NULL".to_owned(),
-        Some(pools) => format!("AND (pool IS NULL OR pool IN ({}))", placeholders(5, pools.len())),
+        Some(pools) => format!("AND (pool IS NULL OR pool IN ({}))", placeholders(6, pools.len())),
     };
     let text = format!(
         "SELECT {COLUMNS} FROM jobs
-         WHERE state = 'queued' AND not_before <= $1 AND (created_at > $2 OR (created_at = $2 AND id > $3)) {reached}
+         WHERE state = 'queued' AND project_id = $5 AND not_before <= $1
+            AND (created_at > $2 OR (created_at = $2 AND id > $3)) {reached}
          ORDER BY created_at, id LIMIT $4"
     );
     let (created_at, id) = after.map_or((Timestamp::from_micros(i64::MIN), ""), |at| (at.created_at, at.id.as_str()));
-    let query = sql(text).bind(now).bind(created_at).bind(id).bind(limit).bind_all(pools.unwrap_or_default());
+    let query = sql(text).bind(now).bind(created_at).bind(id).bind(limit).bind(project_id);
+    let query = query.bind_all(pools.unwrap_or_default());
     let rows = query.fetch_all(conn).await?;
     let next = match rows.last() {
         Some(last) if i64::try_from(rows.len()).is_ok_and(|read| read >= limit) => {
@@ -132,6 +173,25 @@ pub async fn to_cancel(conn: &mut Conn, limit: i64) -> Result<Vec<Job>> {
         "SELECT {COLUMNS} FROM jobs WHERE state = 'queued' AND cancel_requested ORDER BY created_at, id LIMIT $1"
     );
     Ok(readable(&sql(text).bind(limit).fetch_all(conn).await?, from_row))
+}
+
+/// A job that a worker must be told to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stopping {
+    pub id: JobId,
+    pub generation: i64,
+    pub worker_id: WorkerId,
+}
+
+/// `running` and asked to stop.
+pub async fn stopping(conn: &mut Conn, limit: i64) -> Result<Vec<Stopping>> {
+    const TEXT: &str = "SELECT id, generation, worker_id FROM jobs
+         WHERE state = 'running' AND cancel_requested AND worker_id IS NOT NULL ORDER BY id LIMIT $1";
+    let rows = sql(TEXT).bind(limit).fetch_all(conn).await?;
+    let read = |row: &Row| {
+        Ok(Stopping { id: row.id("id")?, generation: row.i64("generation")?, worker_id: row.id("worker_id")? })
+    };
+    Ok(readable(&rows, read))
 }
 
 /// (`queued`, generation) → (`assigned`, generation + 1); also the outbox row for `queue`. `None`: somebody else was faster.

@@ -46,6 +46,14 @@ words! {
     }
 }
 
+impl JobKind {
+    /// Whether a user may end it before its time.
+    #[must_use]
+    pub const fn is_cancellable(self) -> bool {
+        matches!(self, Self::BackupCreate | Self::BackupRestore | Self::BackupImport | Self::BackupVerify)
+    }
+}
+
 impl JobState {
     #[must_use]
     pub const fn is_terminal(self) -> bool {
@@ -125,6 +133,21 @@ pub struct Job {
     pub traceparent: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Job {
+    /// # Errors
+    /// `Invalid` when it has ended, or is of a kind that is always carried through.
+    pub fn check_cancel(&self) -> Result<()> {
+        let Self { id, kind, state, .. } = self;
+        if !kind.is_cancellable() {
+            return Err(Error::invalid(format!("A job of kind {kind} cannot be cancelled.")));
+        }
+        if state.is_terminal() {
+            return Err(Error::invalid(format!("Job {id} has ended: it is {state}.")));
+        }
+        Ok(())
+    }
 }
 
 /// What the job is about and what it needs to know beyond the rows.

@@ -58,9 +58,9 @@ const NOTHING: Effects = Effects {
     reason_to_backup: false,
 };
 
-/// The effects of `ending` on the rows of `subject`.
+/// The effects of `ending` on the rows of `subject`; `begun` when a worker has had the job.
 #[must_use]
-pub fn settle(subject: &Subject, ending: Ending) -> Effects {
+pub fn settle(subject: &Subject, ending: Ending, begun: bool) -> Effects {
     use VolumeEffect::{Becomes, Gone, Returns};
     let ok = matches!(ending, Ending::Succeeded);
     let volume = |effect| Effects { volume: effect, ..NOTHING };
@@ -105,7 +105,12 @@ pub fn settle(subject: &Subject, ending: Ending) -> Effects {
             Effects { volume, snapshot, backup: BackupEffect::Becomes(status), reason_to_backup: !ok, ..NOTHING }
         }
         Subject::BackupRestore { new_volume, .. } => {
-            let failed = if *new_volume { VolumeStatus::Error } else { VolumeStatus::ErrorRestoring };
+            let failed = match ending {
+                // Not a byte of it was written over.
+                Ending::Cancelled if !begun && !new_volume => VolumeStatus::Available,
+                _ if *new_volume => VolumeStatus::Error,
+                _ => VolumeStatus::ErrorRestoring,
+            };
             let volume = Becomes(if ok { VolumeStatus::Available } else { failed });
             let backup = BackupEffect::Becomes(BackupStatus::Available);
             Effects { volume, backup, reason_to_backup: !ok, ..NOTHING }
@@ -137,7 +142,7 @@ mod tests {
             freeze: false,
         };
         for ending in ENDINGS {
-            assert!(matches!(settle(&subject, ending).volume, VolumeEffect::Returns { .. }), "{ending:?}");
+            assert!(matches!(settle(&subject, ending, true).volume, VolumeEffect::Returns { .. }), "{ending:?}");
         }
     }
 
@@ -150,7 +155,7 @@ mod tests {
             freeze: false,
         };
         for ending in ENDINGS {
-            let effects = settle(&subject, ending);
+            let effects = settle(&subject, ending, true);
             assert_eq!(effects.volume, VolumeEffect::Untouched);
             assert_eq!(effects.snapshot, SnapshotEffect::Becomes(SnapshotStatus::Available));
         }
@@ -161,10 +166,19 @@ mod tests {
         for (new_volume, failed) in [(true, VolumeStatus::Error), (false, VolumeStatus::ErrorRestoring)] {
             let subject =
                 Subject::BackupRestore { backup_id: BackupId::random(), volume_id: VolumeId::random(), new_volume };
-            let effects = settle(&subject, Ending::Failed);
+            let effects = settle(&subject, Ending::Failed, true);
             assert_eq!(effects.volume, VolumeEffect::Becomes(failed));
             assert_eq!(effects.backup, BackupEffect::Becomes(BackupStatus::Available));
             assert!(effects.reason_to_backup);
         }
+    }
+
+    #[test]
+    fn a_restore_that_never_began_leaves_its_volume_as_it_was() {
+        let subject =
+            Subject::BackupRestore { backup_id: BackupId::random(), volume_id: VolumeId::random(), new_volume: false };
+        let volume = |begun| settle(&subject, Ending::Cancelled, begun).volume;
+        assert_eq!(volume(false), VolumeEffect::Becomes(VolumeStatus::Available));
+        assert_eq!(volume(true), VolumeEffect::Becomes(VolumeStatus::ErrorRestoring));
     }
 }

@@ -20,6 +20,7 @@ use tonic::{Status, Streaming};
 
 use super::{Reporter, checkpoints, register, status};
 use crate::core::Core;
+use crate::sessions::Commands;
 
 /// Commands that wait for a slow worker.
 const COMMANDS_WAITING: usize = 64;
@@ -27,8 +28,6 @@ const COMMANDS_WAITING: usize = 64;
 const EVENTS_AT_ONCE: usize = 128;
 /// How often the worker's rows in `os-services` are refreshed (Cinder's `report_interval`, contract §4.4).
 pub(crate) const SERVICE_REPORT_SECS: i64 = 10;
-
-type Commands = mpsc::Sender<Result<SchedulerCommand, Status>>;
 
 pub(super) fn open(
     core: Arc<Core>,
@@ -99,7 +98,9 @@ impl Session {
 
     async fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<Result<(), Gone>> {
         let id = proto::parse_worker_id(&heartbeat.worker_id)?;
-        self.worker = Some(id);
+        if self.worker.replace(id) != Some(id) {
+            self.core.sessions.opened(id, &self.commands);
+        }
         let Some(cancelled) = self.renew(id, &heartbeat, Timestamp::now()).await? else {
             tracing::info!(worker_id = %id, "unknown worker is asked to register");
             return Ok(self.send(Command::Unknown(Unknown {})).await);
@@ -156,6 +157,14 @@ impl Session {
 
     async fn send(&self, command: Command) -> Result<(), Gone> {
         self.commands.send(Ok(SchedulerCommand { command: Some(command) })).await.map_err(|_| Gone)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(worker) = self.worker {
+            self.core.sessions.closed(worker, &self.commands);
+        }
     }
 }
 

@@ -201,6 +201,23 @@ pub(crate) async fn a_job_handed_back_is_placed_again_at_once(ground: Ground) {
     assert_eq!((row.state, row.failures), (JobState::Queued, 1), "the first failure of all");
 }
 
+pub(crate) async fn a_running_job_that_is_cancelled_is_told_between_heartbeats(ground: Ground) {
+    let rig = ground.start();
+    let (.., subject) = rows::backup_under_way(&rig.database).await;
+    let id = rig.enqueue(subject).await;
+    let mut worker = rig.worker().await;
+    let job = worker.take().await;
+    let mut session = worker.session().await;
+    session.send(worker.heartbeat(&[&job])).await;
+    assert!(matches!(session.command().await, Command::HeartbeatAck(_)));
+    let mut tx = rig.database.begin("cancel").await.expect("a transaction");
+    assert!(db::jobs::request_cancel(&mut tx, id, domain::Timestamp::now()).await.expect("asked"));
+    tx.commit().await.expect("committed");
+    // No further heartbeat is sent.
+    let Command::CancelJob(cancel) = session.command().await else { panic!("another command") };
+    assert_eq!((cancel.job_id, cancel.generation, cancel.lost), (job.id, job.generation, false));
+}
+
 pub(crate) async fn a_job_cancelled_in_the_queue_never_runs(ground: Ground) {
     let rig = ground.start();
     let (volume, backup, subject) = rows::backup_under_way(&rig.database).await;

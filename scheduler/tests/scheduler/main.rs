@@ -2,6 +2,7 @@
 //! file and on a real PostgreSQL (`real::`, which needs `EMBERKEEP_TEST_POSTGRES_URL`).
 
 mod configuration;
+mod fairness;
 mod importing;
 mod leases;
 mod moving;
@@ -35,6 +36,9 @@ macro_rules! cases {
 }
 
 cases! {
+    fairness:
+        the_first_job_of_another_project_gets_the_next_slot
+        a_project_and_a_pool_have_no_more_than_they_may;
     importing:
         a_record_becomes_a_backup_of_the_importer
         a_record_that_fails_stays_a_placeholder
@@ -50,7 +54,8 @@ cases! {
         an_unknown_worker_is_asked_to_register
         a_passing_failure_is_tried_again_a_lasting_one_is_told
         a_job_handed_back_is_placed_again_at_once
-        a_job_cancelled_in_the_queue_never_runs;
+        a_job_cancelled_in_the_queue_never_runs
+        a_running_job_that_is_cancelled_is_told_between_heartbeats;
     moving:
         a_type_says_where_its_volumes_lie
         a_type_that_no_pool_serves_fails_its_volume_at_once

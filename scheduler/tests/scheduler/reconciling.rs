@@ -34,7 +34,8 @@ pub(crate) async fn what_nobody_works_on_is_reset_what_waits_is_not(ground: Grou
     let draft = Snapshot { created_at: long_ago, ..rows::snapshot(&waiting, SnapshotStatus::Deleting) };
     let snapshot = rows::put_snapshot(&ground.database, draft).await;
     let mut tx = ground.database.begin("old job").await.expect("a transaction");
-    rows::enqueue(&mut tx, Subject::VolumeDelete { volume_id: waiting.id, keep_data: false }, long_ago).await;
+    rows::enqueue(&mut tx, rows::PROJECT, Subject::VolumeDelete { volume_id: waiting.id, keep_data: false }, long_ago)
+        .await;
     tx.commit().await.expect("committed");
 
     let rig = ground.start();

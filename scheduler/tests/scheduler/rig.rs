@@ -88,17 +88,17 @@ impl Ground {
     }
 
     pub(crate) fn start(self) -> Rig {
+        self.start_with(Config::default())
+    }
+
+    /// With these settings, but for those that make it fast.
+    pub(crate) fn start_with(self, config: Config) -> Rig {
         let shutdown = CancellationToken::new();
         let broker = messaging::memory();
         let nudge = outbox::Relay::spawn(self.database.clone(), Arc::clone(&broker), shutdown.clone());
         let deps = Deps { database: self.database.clone(), broker: Arc::clone(&broker), nudge: nudge.clone() };
-        let config = Config {
-            lease_ttl_secs: 2,
-            heartbeat_interval_secs: 1,
-            claim_timeout_secs: 1,
-            tick_ms: 50,
-            ..Config::default()
-        };
+        let config =
+            Config { lease_ttl_secs: 2, heartbeat_interval_secs: 1, claim_timeout_secs: 1, tick_ms: 50, ..config };
         let scheduler = Scheduler::start(deps, config, shutdown.clone());
         let (connections, incoming) = mpsc::channel(4);
         let served = shutdown.clone();
@@ -119,8 +119,12 @@ impl Ground {
 impl Rig {
     /// Queues a job as the api does.
     pub(crate) async fn enqueue(&self, subject: Subject) -> JobId {
+        self.enqueue_for(crate::rows::PROJECT, subject).await
+    }
+
+    pub(crate) async fn enqueue_for(&self, project: &str, subject: Subject) -> JobId {
         let mut tx = self.database.begin("test job").await.expect("a transaction");
-        let id = crate::rows::enqueue(&mut tx, subject, Timestamp::now()).await;
+        let id = crate::rows::enqueue(&mut tx, project, subject, Timestamp::now()).await;
         tx.commit().await.expect("committed");
         self.nudge.wake();
         id

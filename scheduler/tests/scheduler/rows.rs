@@ -13,8 +13,8 @@ use messaging::topology;
 pub(crate) const PROJECT: &str = "8f7bb1a7f3f84f4e9b5c6a3d2e1f0a9b";
 pub(crate) const POOL: &str = "p1";
 
-pub(crate) async fn enqueue(conn: &mut Conn, subject: Subject, now: Timestamp) -> JobId {
-    let job = NewJob { subject, project_id: PROJECT.to_owned(), pool: None, request_id: None, traceparent: None };
+pub(crate) async fn enqueue(conn: &mut Conn, project: &str, subject: Subject, now: Timestamp) -> JobId {
+    let job = NewJob { subject, project_id: project.to_owned(), pool: None, request_id: None, traceparent: None };
     jobs::enqueue(conn, topology::JOBS, &job, now).await.expect("queued")
 }
 

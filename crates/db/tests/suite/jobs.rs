@@ -9,7 +9,7 @@ use domain::job::{Ending, JobState, Progress, Subject};
 use domain::volume::VolumeStatus;
 use domain::{BackupId, JobId, Result, SnapshotId, Timestamp, VolumeId};
 
-use crate::lab::{Lab, QUEUE, at};
+use crate::lab::{Lab, PROJECT, QUEUE, at};
 
 /// How often a race is run.
 const ROUNDS: i64 = 15;
@@ -239,7 +239,7 @@ pub(crate) async fn due_and_expired(lab: Lab) {
     let young = lab.enqueue(subject(), at(20)).await;
     let old = lab.enqueue(Subject::VolumeDelete { volume_id, keep_data: false }, at(10)).await;
     let due = async |now, limit| {
-        let due = jobs::due(&mut lab.read().await, at(now), None, None, limit).await.expect("due");
+        let due = jobs::due(&mut lab.read().await, PROJECT, at(now), None, None, limit).await.expect("due");
         due.jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert_eq!(due(100, 10).await, [old, young]);
@@ -263,6 +263,40 @@ pub(crate) async fn due_and_expired(lab: Lab) {
     assert_eq!(expired(100).await, []);
     assert_eq!(about(volume_id.to_string()).await, None);
     assert_eq!(jobs::get(&mut lab.read().await, JobId::random()).await.expect("query"), None);
+}
+
+pub(crate) async fn projects_wait_and_pools_are_busy(lab: Lab) {
+    assert_eq!(jobs::waiting(&mut lab.read().await).await.expect("waiting"), []);
+    let of = async |project: &str, secs| {
+        let job = jobs::NewJob {
+            subject: subject(),
+            project_id: project.to_owned(),
+            pool: None,
+            request_id: None,
+            traceparent: None,
+        };
+        lab.commit(async |conn| jobs::enqueue(conn, QUEUE, &job, at(secs)).await).await
+    };
+    let (first, second) = (of("b", 3).await, of("b", 5).await);
+    for secs in [4, 2, 6] {
+        of("a", secs).await;
+    }
+    let worker = WorkerId::random();
+    lab.commit(async |conn| jobs::assign(conn, first, 1, worker, QUEUE, Some("p"), at(60), at(7)).await).await;
+    let waiting = |project_id: &str, since, busy| jobs::Waiting { project_id: project_id.to_owned(), since, busy };
+    let mut found = jobs::waiting(&mut lab.read().await).await.expect("waiting");
+    found.sort_by(|one, other| one.project_id.cmp(&other.project_id));
+    assert_eq!(found, [waiting("a", at(2), 0), waiting("b", at(5), 1)]);
+    let busy = jobs::busy_pools(&mut lab.read().await).await.expect("pools");
+    assert_eq!(busy.into_iter().collect::<Vec<_>>(), [("p".to_owned(), 1)]);
+
+    let stopping = async || jobs::stopping(&mut lab.read().await, 10).await.expect("stopping");
+    for id in [first, second] {
+        assert!(lab.commit(async |conn| jobs::request_cancel(conn, id, at(8)).await).await);
+    }
+    assert_eq!(stopping().await, [], "nobody works on them yet");
+    lab.commit(async |conn| jobs::claim(conn, first, 2, worker, at(60), at(9)).await).await;
+    assert_eq!(stopping().await, [jobs::Stopping { id: first, generation: 2, worker_id: worker }]);
 }
 
 pub(crate) async fn all_that_is_being_done_is_seen(lab: Lab) {
@@ -326,7 +360,7 @@ pub(crate) async fn the_line_pages_past_what_cannot_be_read(lab: Lab) {
     let queue = async |pool: Option<&str>, secs| {
         let job = jobs::NewJob {
             subject: subject(),
-            project_id: "p".into(),
+            project_id: PROJECT.into(),
             pool: pool.map(str::to_owned),
             request_id: None,
             traceparent: None,
@@ -342,7 +376,7 @@ pub(crate) async fn the_line_pages_past_what_cannot_be_read(lab: Lab) {
     let line = async |pools: Option<&[String]>| {
         let (mut ids, mut after) = (Vec::new(), None);
         loop {
-            let page = jobs::due(&mut lab.read().await, at(9), pools, after.as_ref(), 1).await.expect("due");
+            let page = jobs::due(&mut lab.read().await, PROJECT, at(9), pools, after.as_ref(), 1).await.expect("due");
             ids.extend(page.jobs.into_iter().map(|job| job.id));
             after = page.next;
             if after.is_none() {

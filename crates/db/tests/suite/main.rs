@@ -72,6 +72,7 @@ on_both! {
         of_requeue_and_finish_one_wins
         of_two_endings_one_wins
         due_and_expired
+        projects_wait_and_pools_are_busy
         the_line_pages_past_what_cannot_be_read
         of_a_late_claim_and_the_end_of_its_lease_one_wins
         all_that_is_being_done_is_seen
