@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use domain::{Error, Result};
+use stdx::pages::{PAGE_BYTES, to_next_page};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes per permit: a semaphore counts to far less than the bytes of a large machine.
@@ -65,7 +66,8 @@ impl Buffers {
         Self { idle: Mutex::new(Vec::with_capacity(idle_max)), idle_max, bytes_min }
     }
 
-    /// A buffer of `length` bytes with any content. A large one is not taken up for a few bytes.
+    /// A buffer of `length` bytes with any content, which begins at a page when it is large. A large one is not taken up for
+    /// a few bytes.
     pub(crate) fn take(&self, length: usize) -> BytesMut {
         if length < self.bytes_min / 2 {
             return BytesMut::zeroed(length);
@@ -76,7 +78,12 @@ impl Buffers {
                 buffer.resize(length, 0);
                 buffer
             }
-            _ => BytesMut::zeroed(length),
+            _ => {
+                let mut buffer = BytesMut::zeroed(length + PAGE_BYTES);
+                buffer.advance(to_next_page(buffer.as_ptr()));
+                buffer.truncate(length);
+                buffer
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! The bodies of data objects: which compressions there are, and how a body is made (contract §3.2).
 
-use std::io::{Error as IoError, Write};
+use std::io::{Cursor, Error as IoError, Write};
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use domain::{Error, Result};
+use stdx::pages::{PAGE_BYTES, to_next_page};
 
 /// Shorter data is compressed without asking a sample first.
 const SAMPLED_FROM_BYTES: usize = 1024 * 1024;
@@ -80,7 +81,11 @@ pub fn compress(compression: Compression, level: u32, data: &[u8]) -> Result<Vec
         Compression::Bz2 => compress_bz2(level, data),
         Compression::Zstd => zstd::bulk::compress(data, level.cast_signed()),
     };
-    compressed.map_err(|error| Error::internal("A chunk could not be compressed.").with_source(error))
+    compressed.map_err(uncompressed)
+}
+
+fn uncompressed(error: IoError) -> Error {
+    Error::internal("A chunk could not be compressed.").with_source(error)
 }
 
 /// The longest compressed body that [`encode`] makes of `length` bytes: what saves less than an eighth is not worth its
@@ -102,13 +107,27 @@ pub fn encode(compression: Compression, level: u32, data: Bytes) -> Result<(Comp
     if compression == Compression::None || looks_incompressible(&data)? {
         return Ok((Compression::None, data));
     }
-    let mut compressed = compress(compression, level, &data)?;
-    if compressed.len() as u64 > compressed_bytes_max(data.len() as u64) {
+    let body = match compression {
+        Compression::Zstd => zstd_body(level, &data).map_err(uncompressed)?,
+        _ => Bytes::from(compress(compression, level, &data)?),
+    };
+    if body.len() as u64 > compressed_bytes_max(data.len() as u64) {
         return Ok((Compression::None, data));
     }
+    Ok((compression, body))
+}
+
+/// A body that begins at a page.
+fn zstd_body(level: u32, data: &[u8]) -> Result<Bytes, IoError> {
+    let mut out = Vec::with_capacity(zstd::zstd_safe::compress_bound(data.len()) + PAGE_BYTES);
+    let start = to_next_page(out.as_ptr());
+    out.resize(start, 0);
+    let mut rest = Cursor::new(&mut out);
+    rest.set_position(start as u64);
+    zstd::bulk::Compressor::new(level.cast_signed())?.compress_to_buffer(data, &mut rest)?;
     // The buffer was sized for the worst case and may wait long for its upload.
-    compressed.shrink_to_fit();
-    Ok((compression, Bytes::from(compressed)))
+    out.shrink_to_fit();
+    Ok(Bytes::from(out).slice(start..))
 }
 
 fn compress_zlib(level: u32, data: &[u8]) -> Result<Vec<u8>, IoError> {

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod hex;
 pub mod host;
+pub mod pages;
 pub mod report;
 pub mod size;
 pub mod task;

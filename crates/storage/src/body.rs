@@ -6,12 +6,10 @@ use bytes::Bytes;
 
 #[derive(Clone, Debug)]
 pub enum Body {
+    /// Large ones that begin at a page (`stdx::pages`) cost the posix store no copy.
     Bytes(Bytes),
     /// A spooled file of exactly `length_bytes`.
-    File {
-        path: PathBuf,
-        length_bytes: u64,
-    },
+    File { path: PathBuf, length_bytes: u64 },
 }
 
 impl Body {

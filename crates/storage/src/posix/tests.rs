@@ -37,6 +37,21 @@ async fn posix_under_layers_passes_the_suite() {
 }
 
 #[tokio::test]
+async fn large_bodies_are_whole_wherever_they_lie() {
+    use md5::{Digest, Md5};
+    let root = tempfile::tempdir().expect("a directory");
+    let store = store(root.path());
+    store.ensure_container("c").await.expect("a container");
+    let bytes: Bytes = (0..17_u32 << 20).map(|at| (at / 5) as u8).collect();
+    let page = stdx::pages::to_next_page(bytes.as_ptr());
+    for (start, length) in [(page, 16 << 20), (page, (9 << 20) + 5), (page + 1, 9 << 20), (page, 100)] {
+        let part = bytes.slice(start..start + length);
+        store.put("c", "o", Body::Bytes(part.clone()), Md5::digest(&part).into()).await.expect("puts");
+        assert!(std::fs::read(root.path().join("c/o")).expect("the file") == part, "{start} {length}");
+    }
+}
+
+#[tokio::test]
 async fn files_lie_where_cinders_driver_looks() {
     let root = tempfile::tempdir().expect("a directory");
     let store = store(root.path());

@@ -10,6 +10,7 @@ use domain::{Error, Result, Timestamp};
 use md5::{Digest, Md5};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
+use stdx::pages::{PAGE_BYTES, to_next_page};
 use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Access};
@@ -23,6 +24,10 @@ const TEMPORARY: &str = ".emberkeep-tmp";
 /// No write takes so long.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const PIECE_BYTES: usize = 1 << 20;
+/// Shorter bodies are not worth two more system calls, nor the disk's waiting for each.
+const PAST_CACHE_FROM_BYTES: usize = 1 << 20;
+/// The disk gets so much at once.
+const PAST_CACHE_PIECE_BYTES: usize = 8 << 20;
 
 /// Makes the root and the directory of temporary files, and cleans the latter.
 pub(super) fn prepare(root: &Path) -> Result<()> {
@@ -40,7 +45,10 @@ pub(super) fn put(root: &Path, place: &Place, body: &Body, md5: [u8; 16], abando
     let writer = Writer { place, abandoned };
     match body {
         // The very memory that was summed: to sum it again would show nothing, at a fifth of a backup's processor time.
-        Body::Bytes(bytes) => bytes.chunks(PIECE_BYTES).try_for_each(|piece| writer.write(&temporary.file, piece))?,
+        Body::Bytes(bytes) => {
+            let written = writer.write_past_cache(&temporary.file, bytes)?;
+            bytes[written..].chunks(PIECE_BYTES).try_for_each(|piece| writer.write(&temporary.file, piece))?;
+        }
         Body::File { path, length_bytes } => {
             let copied = writer.copy(path, &temporary.file)?;
             if copied != (*length_bytes, md5) {
@@ -50,9 +58,7 @@ pub(super) fn put(root: &Path, place: &Place, body: &Body, md5: [u8; 16], abando
     }
     rustix::fs::fchmod(&temporary.file, FILE_MODE).map_err(|errno| failed(place, "store", errno))?;
     rustix::fs::fsync(&temporary.file).map_err(|errno| failed(place, "store", errno))?;
-    if abandoned.is_cancelled() {
-        return Err(Error::cancelled());
-    }
+    writer.check()?;
     temporary.rename(&target, place)
 }
 
@@ -62,10 +68,36 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn write(&self, mut file: &File, piece: &[u8]) -> Result<()> {
-        if self.abandoned.is_cancelled() {
-            return Err(Error::cancelled());
+    /// Writes whole pages of a large body from where they lie to the disk, and answers how many bytes that were; none where
+    /// the file system cannot. The page cache would cost a copy and memory of the system, and nobody reads a backup soon.
+    fn write_past_cache(&self, file: &File, bytes: &[u8]) -> Result<usize> {
+        let whole = &bytes[..bytes.len() / PAGE_BYTES * PAGE_BYTES];
+        let is_worth_it = whole.len() >= PAST_CACHE_FROM_BYTES && to_next_page(whole.as_ptr()) == 0;
+        if !is_worth_it || rustix::fs::fcntl_setfl(file, OFlags::DIRECT).is_err() {
+            return Ok(0);
         }
+        let mut written = 0;
+        while written < whole.len() && written % PAGE_BYTES == 0 {
+            let end = whole.len().min(written + PAST_CACHE_PIECE_BYTES);
+            self.check()?;
+            match rustix::io::write(file, &whole[written..end]) {
+                // A disk of larger sectors, or a file system that only allows to ask.
+                Ok(0) | Err(Errno::INVAL) => break,
+                Ok(count) => written += count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(failed(self.place, "store", errno)),
+            }
+        }
+        rustix::fs::fcntl_setfl(file, OFlags::empty()).map_err(|errno| failed(self.place, "store", errno))?;
+        Ok(written)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.abandoned.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    fn write(&self, mut file: &File, piece: &[u8]) -> Result<()> {
+        self.check()?;
         file.write_all(piece).map_err(|error| match Errno::from_io_error(&error) {
             Some(errno) => failed(self.place, "store", errno),
             None => Error::unavailable(format!("Cannot store object {}.", self.place)).with_source(error),
