@@ -235,8 +235,8 @@ async fn traces_of_another_attempt_are_no_user_s_cancel() {
     let place = rig.script.place.lock().expect("a lock").clone().expect("a place");
     let later = format::names::data_object(&place.prefix, 1, 9);
     let empty_md5 = [0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0, 0xb2, 4, 0xe9, 0x80, 9, 0x98, 0xec, 0xf8, 0x42, 0x7e];
-    let nothing = storage::Body::Bytes(bytes::Bytes::new());
-    rig.store.put(&place.container, &later, nothing, empty_md5).await.expect("stored");
+    let nothing = storage::Body::Bytes { bytes: bytes::Bytes::new(), md5: empty_md5 };
+    rig.store.put(&place.container, &later, nothing).await.expect("stored");
     rig.give(JobId::random(), 4, 2, work).await;
     let failure = failed(rig.finish().await.outcome.expect("an outcome"));
     assert_eq!((failure.kind.as_str(), failure.handed_back), ("unavailable", false));

@@ -232,7 +232,7 @@ async fn put(context: &Context, pool: &DirectoryPool, order: &Order) -> Outcome<
     let puts = names
         .iter()
         .zip(parts)
-        .map(|(name, (md5, part))| async move { store.put(&order.container, name, Body::Bytes(part), md5).await });
+        .map(|(name, (md5, bytes))| async move { store.put(&order.container, name, Body::Bytes { bytes, md5 }).await });
     stream::iter(puts).buffer_unordered(TRANSFERS).try_collect::<Vec<_>>().await?;
     let answer = Answer { objects: names.len() as u64, stored_bytes: bytes.len() as u64, ..cost.end() };
     for name in &names {

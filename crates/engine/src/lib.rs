@@ -6,6 +6,7 @@ mod backup;
 mod budget;
 mod delete;
 mod hash;
+mod hash_file;
 mod listing;
 mod md5_sums;
 mod port;

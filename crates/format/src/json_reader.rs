@@ -73,6 +73,35 @@ impl<R: Read> JsonReader<R> {
         Ok(bytes)
     }
 
+    /// Takes `N` bytes as they stand, white space and all, if they are as wanted.
+    pub(crate) fn take_bytes_if<const N: usize>(
+        &mut self,
+        wanted: impl Fn(&[u8; N]) -> bool,
+    ) -> Result<Option<[u8; N]>> {
+        if !self.fill(N)? {
+            return Ok(None);
+        }
+        let bytes = self.buffer[self.start..self.end].first_chunk().filter(|bytes| wanted(bytes)).copied();
+        self.start += bytes.map_or(0, |_| N);
+        Ok(bytes)
+    }
+
+    /// Takes `bytes` as often as they follow one another, at most `max` times. Answers how often.
+    pub(crate) fn take_copies<const N: usize>(&mut self, bytes: &[u8; N], max: u64) -> Result<u64> {
+        let mut taken = 0;
+        while taken < max && self.fill(N)? {
+            let (ahead, _) = self.buffer[self.start..self.end].as_chunks::<N>();
+            let ahead = &ahead[..ahead.len().min(usize::try_from(max - taken).unwrap_or(usize::MAX))];
+            let copies = ahead.iter().take_while(|next| *next == bytes).count();
+            self.start += copies * N;
+            taken += copies as u64;
+            if copies < ahead.len() {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
     /// Reads a key with its colon. The answer is cut when the key is longer than any known one.
     pub(crate) fn key(&mut self) -> Result<String> {
         let key = self.string(TOKEN_BYTES_MAX)?;

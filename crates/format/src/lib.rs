@@ -16,6 +16,7 @@ mod record;
 mod sha256_reader;
 mod sha256_writer;
 mod volume_meta;
+mod window;
 
 pub use codec::{Compression, compress, compressed_bytes_max, encode};
 pub use decoder::Decoder;
@@ -23,8 +24,9 @@ pub use manifest::{Manifest, ManifestObject};
 pub use manifest_parse::{ParseLimits, manifest_bytes_max};
 pub use record::BackupRecord;
 pub use sha256_reader::Sha256Reader;
-pub use sha256_writer::{Sha256Header, Sha256Writer};
+pub use sha256_writer::{HashRun, Sha256Header, Sha256Text};
 pub use volume_meta::{VOLUME_META_BYTES_MAX, VolumeMeta};
+pub use window::Window;
 
 /// The version of the layout, as manifests and sha256 files record it (contract §3.3).
 pub const FORMAT_VERSION: &str = "1.0.0";

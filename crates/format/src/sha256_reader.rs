@@ -7,6 +7,10 @@ use stdx::hex;
 
 use crate::FORMAT_VERSION;
 use crate::json_reader::JsonReader;
+use crate::sha256_writer::{DIGITS, HashRun, LINE, LINE_BYTES};
+
+/// Longer runs come in parts, so that whoever bounds a list sees it grow.
+const RUN_MAX: u64 = 1 << 20;
 
 /// The hashes of a volume's blocks, in the order of offsets.
 ///
@@ -96,17 +100,54 @@ impl<R: Read> Sha256Reader<R> {
         Ok(false)
     }
 
-    fn next_hash(&mut self) -> Result<Option<[u8; 32]>> {
-        if self.json.take_if(b']')? {
-            self.finish()?;
+    /// The next hash, and how many of its kind follow. Ends as the iterator does.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
+    pub fn next_run(&mut self) -> Result<Option<HashRun>> {
+        self.next_of(RUN_MAX)
+    }
+
+    fn next_of(&mut self, max: u64) -> Result<Option<HashRun>> {
+        if self.stage == Stage::Ended {
             return Ok(None);
         }
-        if self.stage == Stage::Entries {
+        let run = self.entry(max);
+        if !matches!(run, Ok(Some(_))) {
+            self.stage = Stage::Ended;
+        }
+        run
+    }
+
+    fn entry(&mut self, max: u64) -> Result<Option<HashRun>> {
+        let Some(line) = self.line()? else {
+            self.finish()?;
+            return Ok(None);
+        };
+        let hash = hex::decode(&line[DIGITS]).ok_or_else(|| self.json.malformed("a hash is not 64 hex digits"))?;
+        let count = 1 + self.json.take_copies(&line, max - 1)?;
+        Ok(Some(HashRun { hash, count }))
+    }
+
+    /// The next entry as it stands behind others in a file that stock Cinder or Emberkeep wrote, whatever its layout here;
+    /// none at the end of the list.
+    fn line(&mut self) -> Result<Option<[u8; LINE_BYTES]>> {
+        let first = self.stage == Stage::First;
+        self.stage = Stage::Entries;
+        let is_usual =
+            |line: &[u8; LINE_BYTES]| line[..DIGITS.start] == LINE[..DIGITS.start] && line[DIGITS.end] == b'"';
+        if !first && let Some(line) = self.json.take_bytes_if(is_usual)? {
+            return Ok(Some(line));
+        }
+        if self.json.take_if(b']')? {
+            return Ok(None);
+        }
+        if !first {
             self.json.expect(b',')?;
         }
-        self.stage = Stage::Entries;
-        let digits = self.json.plain_string::<64>()?;
-        hex::decode(&digits).map(Some).ok_or_else(|| self.json.malformed("a hash is not 64 hex digits"))
+        let mut line = *LINE;
+        line[DIGITS].copy_from_slice(&self.json.plain_string::<64>()?);
+        Ok(Some(line))
     }
 
     /// Reads what follows the list, up to the end of the document.
@@ -131,13 +172,6 @@ impl<R: Read> Iterator for Sha256Reader<R> {
     type Item = Result<[u8; 32]>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.stage == Stage::Ended {
-            return None;
-        }
-        let item = self.next_hash().transpose();
-        if !matches!(item, Some(Ok(_))) {
-            self.stage = Stage::Ended;
-        }
-        item
+        self.next_of(1).map(|run| run.map(|run| run.hash)).transpose()
     }
 }

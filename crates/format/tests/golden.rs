@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use domain::{BackupId, Timestamp, VolumeId};
-use format::{Compression, Decoder, Manifest, ManifestObject, ParseLimits, Sha256Header, Sha256Reader, Sha256Writer};
-use format::{VolumeMeta, names};
+use format::{Compression, Decoder, HashRun, Manifest, ManifestObject, ParseLimits, Sha256Header, Sha256Reader};
+use format::{Sha256Text, VolumeMeta, names};
 
 const BACKUP: &str = "e300c42c-d6c4-4962-b63a-5acd70661cd2";
 const PARENT: &str = "0b1f7a52-6f0e-4b53-9d5c-2b9f6f3a8e11";
@@ -140,11 +140,11 @@ fn sha256_header() -> Sha256Header {
 }
 
 fn assert_sha256_file(golden: &[u8], header: &Sha256Header, hashes: &[[u8; 32]]) {
-    let mut writer = Sha256Writer::new(Vec::new(), header).unwrap();
-    for hash in hashes {
-        writer.push(hash).unwrap();
-    }
-    assert_eq!(String::from_utf8_lossy(&writer.finish().unwrap()), String::from_utf8_lossy(golden));
+    let text = Sha256Text::new(header, hashes.len() as u64);
+    let runs = || hashes.iter().map(|hash| Ok(HashRun { hash: *hash, count: 1 }));
+    let mut written = Vec::new();
+    text.write(0..text.length_bytes(), |_| runs(), &mut written).unwrap();
+    assert_eq!(String::from_utf8_lossy(&written), String::from_utf8_lossy(golden));
     let reader = Sha256Reader::new(golden).unwrap();
     assert_eq!(reader.block_size(), Some(header.block_size_bytes));
     assert_eq!(reader.collect::<Result<Vec<_>, _>>().unwrap(), hashes);

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::ops::Range;
 
 use bytes::Bytes;
 use domain::volume::{AttachStatus, Volume, VolumeStatus};
 use domain::{BackupId, Result, Timestamp, VolumeId};
-use format::{Compression, Decoder, Manifest, ManifestObject, ParseLimits, Sha256Header, Sha256Reader, Sha256Writer};
-use format::{VolumeMeta, names};
+use format::{Compression, Decoder, HashRun, Manifest, ManifestObject, ParseLimits, Sha256Header, Sha256Reader};
+use format::{Sha256Text, VolumeMeta, names};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -107,7 +108,7 @@ impl Read for Slow<'_> {
     }
 }
 
-fn sha256_file(hashes: &[[u8; 32]], name: Option<String>) -> Vec<u8> {
+fn sha256_text(hashes: &[[u8; 32]], name: Option<String>) -> Sha256Text {
     let header = Sha256Header {
         backup_id: BackupId::random(),
         volume_id: VolumeId::random(),
@@ -116,11 +117,29 @@ fn sha256_file(hashes: &[[u8; 32]], name: Option<String>) -> Vec<u8> {
         created_at: Timestamp::from_micros(0),
         block_size_bytes: 32_768,
     };
-    let mut writer = Sha256Writer::new(Vec::new(), &header).unwrap();
-    for hash in hashes {
-        writer.push(hash).unwrap();
-    }
-    writer.finish().unwrap()
+    Sha256Text::new(&header, hashes.len() as u64)
+}
+
+/// A part of the text. The runs are as long as they can be, but for the first, as a list of runs gives them.
+fn write_part(text: &Sha256Text, hashes: &[[u8; 32]], range: Range<u64>) -> Vec<u8> {
+    let runs = |first: u64| {
+        let runs = hashes[first as usize..].chunk_by(|one, next| one == next);
+        runs.map(|run| Ok(HashRun { hash: run[0], count: run.len() as u64 }))
+    };
+    let mut part = Vec::new();
+    text.write(range, runs, &mut part).unwrap();
+    part
+}
+
+fn sha256_file(hashes: &[[u8; 32]], name: Option<String>) -> Vec<u8> {
+    let text = sha256_text(hashes, name);
+    write_part(&text, hashes, 0..text.length_bytes())
+}
+
+/// Volume-like hashes: runs of equal ones, some longer than what is written at once.
+fn hashes() -> impl Strategy<Value = Vec<[u8; 32]>> {
+    let run = (any::<[u8; 32]>(), prop_oneof![4 => 1..3_usize, 1 => 900..4000_usize]);
+    vec(run, 0..12).prop_map(|runs| runs.into_iter().flat_map(|(hash, count)| vec![hash; count]).collect())
 }
 
 /// Reads everything through slow reads.
@@ -149,6 +168,39 @@ proptest! {
     #[test]
     fn sha256_files_round_trip(hashes in vec(any::<[u8; 32]>(), 0..2000), name in option::of(text()), step in 1..70_000_usize) {
         prop_assert_eq!(read_hashes(&sha256_file(&hashes, name), step).unwrap(), hashes);
+    }
+
+    #[test]
+    fn parts_of_sha256_files_are_the_text(hashes in hashes(), cuts in vec(any::<Index>(), 0..8)) {
+        let text = sha256_text(&hashes, None);
+        let whole = write_part(&text, &hashes, 0..text.length_bytes());
+        prop_assert_eq!(whole.len() as u64, text.length_bytes());
+        // As golden files have it; the parts between are as simple as this.
+        let lines: Vec<String> = hashes.iter().map(|hash| format!("\n    \"{}\"", stdx::hex::encode(hash))).collect();
+        let list = format!("\"sha256s\": [{}", lines.join(","));
+        prop_assert!(whole.windows(list.len()).any(|part| part == list.as_bytes()));
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.index(whole.len() + 1)).collect();
+        cuts.extend([0, whole.len()]);
+        cuts.sort_unstable();
+        for cut in cuts.windows(2) {
+            prop_assert!(write_part(&text, &hashes, cut[0] as u64..cut[1] as u64) == whole[cut[0]..cut[1]]);
+        }
+    }
+
+    #[test]
+    fn runs_of_sha256_files_come_back(hashes in hashes(), step in 1..70_000_usize, odd in any::<bool>()) {
+        let mut text = sha256_file(&hashes, None);
+        if odd {
+            text.retain(|byte| *byte != b' ');
+        }
+        let mut reader = Sha256Reader::new(Slow { text: &text, step }).unwrap();
+        let mut runs = Vec::new();
+        while let Some(run) = reader.next_run().unwrap() {
+            runs.push(run);
+        }
+        prop_assert!(odd || runs.windows(2).all(|pair| pair[0].hash != pair[1].hash));
+        let read: Vec<[u8; 32]> = runs.iter().flat_map(|run| vec![run.hash; run.count as usize]).collect();
+        prop_assert!(read == hashes);
     }
 
     #[test]

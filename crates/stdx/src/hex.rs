@@ -1,7 +1,5 @@
 //! Lower-case hexadecimal, as digests are written in manifests and headers.
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| pair(*byte)).map(char::from).collect()
@@ -9,13 +7,14 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// Writes as many digits as find room.
 pub fn encode_to(bytes: &[u8], digits: &mut [u8]) {
-    for (byte, digits) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
-        digits.copy_from_slice(&pair(*byte));
+    for (byte, digits) in bytes.iter().zip(digits.as_chunks_mut().0) {
+        *digits = pair(*byte);
     }
 }
 
+/// Calculated rather than looked up: so the compiler makes many at a time.
 fn pair(byte: u8) -> [u8; 2] {
-    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+    [byte >> 4, byte & 15].map(|value| value + b'0' + u8::from(value > 9) * (b'a' - b'0' - 10))
 }
 
 /// Exactly `N` bytes from `2 * N` digits of either case; anything else is `None`.
@@ -24,13 +23,20 @@ pub fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     if text.len() != 2 * N {
         return None;
     }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        *byte = u8::try_from(high * 16 + low).ok()?;
+    let (mut bytes, mut all_digits) = ([0; N], true);
+    for (byte, pair) in bytes.iter_mut().zip(text.as_chunks().0) {
+        let [(high, one), (low, other)] = pair.map(value);
+        *byte = high << 4 | low;
+        all_digits &= one & other;
     }
-    Some(bytes)
+    all_digits.then_some(bytes)
+}
+
+/// What a digit stands for, and whether it is one.
+fn value(digit: u8) -> (u8, bool) {
+    let (decimal, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
+    let value = if decimal < 10 { decimal } else { letter.wrapping_add(10) };
+    (value, (decimal < 10) | (letter < 6))
 }
 
 #[cfg(test)]
@@ -47,5 +53,9 @@ mod tests {
         assert_eq!(decode::<4>(b"000FA5ff"), Some(bytes));
         assert_eq!(decode::<4>(b"000fa5f"), None);
         assert_eq!(decode::<4>(b"000fa5fg"), None);
+        for digit in u8::MIN..=u8::MAX {
+            let expected = char::from(digit).to_digit(16).map(|value| [value as u8]);
+            assert_eq!(decode::<1>(&[b'0', digit]), expected, "{digit}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use domain::Result;
 
-pub use body::Body;
+pub use body::{Body, Writable};
 pub use config::{AuthVersion, Config, Driver};
 pub use openstack::Secret;
 pub use port::{Entry, GetStream, Gone, Object, ObjectStore, Page};

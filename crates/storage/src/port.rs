@@ -55,11 +55,11 @@ pub trait ObjectStore: std::fmt::Debug + Send + Sync {
     /// Makes the container where it is missing. Idempotent.
     async fn ensure_container(&self, container: &str) -> Result<()>;
 
-    /// Stores `body` durably under `name`, replacing what was there. `md5` is the MD5 of the body: where bytes travel, or
-    /// come from a file, others than those that were summed are answered with `Damaged` and there is no such object. There
-    /// is no compare-and-swap. A body that is too long for the store is kept in parts of its own, which makes no difference
-    /// to those who read it.
-    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()>;
+    /// Stores `body` durably under `name`, replacing what was there. Where bytes travel, others than those that were summed
+    /// are answered with `Damaged` and there is no such object; a body that is not written whole leaves what was there.
+    /// There is no compare-and-swap. A body that is too long for the store is kept in parts of its own, which makes no
+    /// difference to those who read it.
+    async fn put(&self, container: &str, name: &str, body: Body) -> Result<()>;
 
     /// Reads an object, or `range` of it. The range is cut at the object's end (`length_bytes` tells); one that is empty or
     /// begins at the end or behind it is `Invalid`.

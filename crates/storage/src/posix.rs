@@ -71,12 +71,12 @@ impl ObjectStore for PosixStore {
         self.blocking(move |root| container::open(root, &container, Access::Create).map(drop)).await
     }
 
-    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()> {
+    async fn put(&self, container: &str, name: &str, body: Body) -> Result<()> {
         let place = Place::new(container, name)?;
         // Whoever drops this future stops the writing; a file that is not complete by then never gets its name.
         let abandoned = CancellationToken::new();
         let _abandon_on_drop = abandoned.clone().drop_guard();
-        self.blocking(move |root| write::put(root, &place, &body, md5, &abandoned)).await
+        self.blocking(move |root| write::put(root, &place, &body, &abandoned)).await
     }
 
     async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object> {

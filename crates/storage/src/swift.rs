@@ -175,12 +175,15 @@ impl ObjectStore for SwiftStore {
         }
     }
 
-    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()> {
+    async fn put(&self, container: &str, name: &str, body: Body) -> Result<()> {
         let length_bytes = body.length_bytes();
-        if length_bytes > self.segment_bytes {
-            return self.put_large(container, name, body, md5).await;
+        match &body {
+            Body::Bytes { md5, .. } if length_bytes <= self.segment_bytes => {
+                let md5 = *md5;
+                self.put_plain(container, name, body, 0..length_bytes, md5).await
+            }
+            _ => self.put_parts(container, name, body).await,
         }
-        self.put_plain(container, name, body, 0..length_bytes, md5).await
     }
 
     async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object> {

@@ -30,11 +30,11 @@ impl ObjectStore for Noting {
         self.inner.ensure_container(container).await
     }
 
-    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> domain::Result<()> {
+    async fn put(&self, container: &str, name: &str, body: Body) -> domain::Result<()> {
         if let Ok(mut traces) = self.traces.lock() {
             traces.push(chassis::trace::current_trace_id());
         }
-        self.inner.put(container, name, body, md5).await
+        self.inner.put(container, name, body).await
     }
 
     async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> domain::Result<Object> {

@@ -4,6 +4,7 @@
 
 mod compare;
 mod cost;
+mod documents;
 mod fence;
 mod parent;
 mod plan;
@@ -21,11 +22,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::Result;
 use format::{Manifest, Sha256Header, names};
 use futures::{StreamExt, TryStreamExt, stream};
+use storage::{Body, Writable};
 use tokio::sync::Semaphore;
 use volume::BlockDevice;
 
 use compare::Comparer;
 use cost::PutCost;
+use documents::{HashDocument, ManifestDocument};
 use fence::Fence;
 use parent::{Cut, ParentHashes};
 use plan::Plan;
@@ -33,11 +36,12 @@ use read::Reader;
 use resume::Resume;
 use send::{DataObject, Sender};
 use source::Source;
-use spool::{HashSpool, Spooled};
+use spool::HashSpool;
 use trust::Trust;
 
 use crate::budget::{Budget, Buffers};
 use crate::hash::BlockHasher;
+use crate::hash_file::HashFile;
 use crate::listing::check_prefix;
 use crate::md5_sums::Summer;
 use crate::port::{BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, Settings};
@@ -81,7 +85,7 @@ async fn run(
         None => None,
     };
     let (mut objects, comparer, sender) = loop {
-        let mut comparer = stages.comparer(&identity, parent.clone(), resume).await?;
+        let mut comparer = stages.comparer(parent.clone(), resume).await?;
         let sender = stages.sender(&identity, Progress::new(Arc::clone(&reporter), volume_bytes));
         let reader = stages.reader(trust.take());
         match transfer(reader, &mut comparer, &sender, stages.in_flight()).await {
@@ -150,15 +154,14 @@ impl<'a> Stages<'a> {
         Arc::new(Reader { source: Arc::clone(&self.source), trust, keeps: self.keeps, windows })
     }
 
-    async fn comparer(&self, identity: &BackupIdentity, parent: Option<Layer>, resume: Resume) -> Result<Comparer> {
+    async fn comparer(&self, parent: Option<Layer>, resume: Resume) -> Result<Comparer> {
         let Source { plan, hasher, work, .. } = &*self.source;
         let cut = Cut { block_bytes: plan.block_bytes, blocks_per_chunk: plan.blocks_per_chunk() };
         let parent = match parent {
             Some(parent) => Some(ParentHashes::open(self.context, work, parent, cut).await?),
             None => None,
         };
-        let settings = &self.context.settings;
-        let spool = HashSpool::start(work, &settings.spool_dir, header(identity, settings));
+        let spool = HashSpool::start(work, &self.context.settings.spool_dir);
         Ok(Comparer {
             parent,
             spool,
@@ -265,12 +268,13 @@ fn header(identity: &BackupIdentity, settings: &Settings) -> Sha256Header {
 }
 
 /// Stores the hashes, then the manifest, whose presence says that the backup is complete. Answers their length.
-async fn put_documents(fence: &Fence<'_>, work: &Work, hashes: Spooled, objects: Vec<DataObject>) -> Result<u64> {
-    let (store, spool_dir) = (&fence.context.store, fence.context.settings.spool_dir.clone());
-    let identity = fence.identity.clone();
+async fn put_documents(fence: &Fence<'_>, work: &Work, hashes: HashFile, objects: Vec<DataObject>) -> Result<u64> {
+    let (store, identity) = (&fence.context.store, fence.identity.clone());
+    let hashes = HashDocument::new(&header(&identity, &fence.context.settings), hashes);
     let (container, prefix) = (identity.container, identity.prefix);
+    let (hashes_bytes, hashes) = (hashes.length_bytes(), Body::Written(Arc::new(hashes)));
     fence.still_ours().await?;
-    store.put(&container, &names::sha256_file(&prefix), hashes.body(), hashes.md5).await?;
+    store.put(&container, &names::sha256_file(&prefix), hashes).await?;
     let name = names::metadata(&prefix);
     let manifest = Manifest {
         backup_id: identity.id,
@@ -282,15 +286,12 @@ async fn put_documents(fence: &Fence<'_>, work: &Work, hashes: Spooled, objects:
         parent_id: identity.parent_id,
         volume_meta: identity.volume_meta,
     };
-    let write = move |stop: &Stop| {
-        let entries = objects.iter().map(|object| object.entry(&prefix));
-        stop.check()?;
-        Spooled::write(&spool_dir, |out| manifest.write(entries, out))
-    };
-    let document = work.blocking(write).await?;
+    let document = move |_: &Stop| Ok(ManifestDocument::new(manifest, prefix, objects));
+    let document = work.blocking(document).await?;
+    let manifest_bytes = document.length_bytes();
     fence.still_ours().await?;
-    store.put(&container, &name, document.body(), document.md5).await?;
-    Ok(hashes.length_bytes() + document.length_bytes())
+    store.put(&container, &name, Body::Written(Arc::new(document))).await?;
+    Ok(hashes_bytes + manifest_bytes)
 }
 
 #[cfg(test)]

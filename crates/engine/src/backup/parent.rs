@@ -1,7 +1,9 @@
 //! The parent's block hashes, streamed from its `_sha256file` and never held as a whole.
 
+use std::collections::VecDeque;
+
 use domain::{BackupId, Error, Kind, Result};
-use format::Sha256Reader;
+use format::{HashRun, Sha256Reader};
 use stdx::size::GIB;
 use storage::Object;
 use tokio::sync::mpsc;
@@ -18,7 +20,9 @@ const BATCHES_AHEAD: usize = 4;
 /// Hands out the parent's hashes, one chunk's worth at a time.
 #[derive(Debug)]
 pub(crate) struct ParentHashes {
-    batches: mpsc::Receiver<Vec<Hash>>,
+    batches: mpsc::Receiver<Vec<HashRun>>,
+    /// What is left of the last batch.
+    runs: VecDeque<HashRun>,
     /// Taken when it has ended.
     task: Option<JoinHandle<Result<()>>>,
     parent: Layer,
@@ -42,7 +46,7 @@ impl ParentHashes {
             }
             Ok(())
         });
-        Ok(Self { batches, task: Some(task), parent })
+        Ok(Self { batches, runs: VecDeque::new(), task: Some(task), parent })
     }
 
     /// The next `count` hashes, which are those of one chunk or of several; fewer, or none, past the end of the parent's
@@ -50,8 +54,17 @@ impl ParentHashes {
     pub(crate) async fn next(&mut self, count: usize) -> Result<Vec<Hash>> {
         let mut hashes = Vec::with_capacity(count);
         while hashes.len() < count {
+            if let Some(run) = self.runs.front_mut() {
+                let taken = usize::try_from(run.count).unwrap_or(usize::MAX).min(count - hashes.len());
+                hashes.resize(hashes.len() + taken, run.hash);
+                run.count -= taken as u64;
+                if run.count == 0 {
+                    self.runs.pop_front();
+                }
+                continue;
+            }
             match self.batches.recv().await {
-                Some(batch) => hashes.extend(batch),
+                Some(batch) => self.runs = batch.into(),
                 None => {
                     self.ended().await?;
                     break;
@@ -83,7 +96,13 @@ pub(crate) struct Cut {
 }
 
 /// Answers how many hashes the list has.
-fn send_batches(object: Object, id: BackupId, cut: Cut, sender: &mpsc::Sender<Vec<Hash>>, stop: &Stop) -> Result<u64> {
+fn send_batches(
+    object: Object,
+    id: BackupId,
+    cut: Cut,
+    sender: &mpsc::Sender<Vec<HashRun>>,
+    stop: &Stop,
+) -> Result<u64> {
     let mut reader = Sha256Reader::new(StreamReader::new(object.stream, stop))?;
     reader.check_backup(id)?;
     if let Some(size) = reader.block_size() {
@@ -91,9 +110,15 @@ fn send_batches(object: Object, id: BackupId, cut: Cut, sender: &mpsc::Sender<Ve
     }
     let mut sent = 0;
     loop {
-        let batch: Vec<Hash> = reader.by_ref().take(cut.blocks_per_chunk).collect::<Result<_>>()?;
-        sent += batch.len() as u64;
-        let last = batch.len() < cut.blocks_per_chunk;
+        let (mut batch, mut hashes) = (Vec::new(), 0);
+        while hashes < cut.blocks_per_chunk as u64
+            && let Some(run) = reader.next_run()?
+        {
+            hashes += run.count;
+            batch.push(run);
+        }
+        sent += hashes;
+        let last = hashes < cut.blocks_per_chunk as u64;
         if sender.blocking_send(batch).is_err() {
             // Nobody compares any more: the backup failed or was cancelled.
             return Ok(0);

@@ -1,9 +1,6 @@
-//! The hashes of the backup asked for, unpacked once into a local file: 32 bytes each, reached by index.
+//! The hashes of the backup asked for, unpacked once into a local file and reached by index.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +10,7 @@ use stdx::size::GIB;
 use storage::Object;
 
 use crate::hash::Hash;
+use crate::hash_file::{HashFile, HashFileWriter};
 use crate::port::{Context, Layer};
 use crate::stream_reader::StreamReader;
 use crate::work::{Stop, Work};
@@ -22,13 +20,9 @@ const BLOCK_BYTES_MIN: u64 = 512;
 /// A block is read as a whole.
 const BLOCK_BYTES_MAX: u64 = 64 << 20;
 
-/// Hashes between two looks at the cancellation.
-const HASHES_PER_CHECK: u64 = 4096;
-
 #[derive(Clone, Debug)]
 pub(crate) struct HashList {
-    /// Without a name: gone when closed.
-    file: Arc<File>,
+    file: Arc<HashFile>,
     pub(crate) count: u64,
     pub(crate) block_bytes: usize,
 }
@@ -54,42 +48,37 @@ impl HashList {
     pub(crate) fn of(&self, bytes: Range<u64>) -> Result<Vec<Hash>> {
         let block_bytes = self.block_bytes as u64;
         let count = (bytes.end - bytes.start).div_ceil(block_bytes);
-        let mut hashes = vec![[0; 32]; usize::try_from(count).unwrap_or(usize::MAX)];
-        self.file.read_exact_at(hashes.as_flattened_mut(), bytes.start / block_bytes * 32).map_err(spool_failed)?;
-        Ok(hashes)
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.file.hashes(bytes.start / block_bytes, count).map_err(spool_failed)
     }
 }
 
 fn unpack(object: Object, spool_dir: &Path, layer: &Layer, target: Option<u64>, stop: &Stop) -> Result<HashList> {
-    std::fs::create_dir_all(spool_dir).map_err(spool_failed)?;
-    let mut out = BufWriter::new(tempfile::tempfile_in(spool_dir).map_err(spool_failed)?);
+    let mut out = HashFileWriter::create(spool_dir).map_err(spool_failed)?;
     let mut reader = Sha256Reader::new(StreamReader::new(object.stream, stop))?;
-    let mut count: u64 = 0;
-    while let Some(hash) = reader.next().transpose()? {
-        if count.is_multiple_of(HASHES_PER_CHECK) {
-            stop.check()?;
-        }
+    let allowed_bytes = layer.size_bytes.next_multiple_of(GIB);
+    while let Some(run) = reader.next_run()? {
         // Counted with the smallest block there is as long as the file has not told its own.
         let block_bytes = reader.block_size().unwrap_or(BLOCK_BYTES_MIN);
-        let hashed = count.saturating_mul(block_bytes);
-        if let Some(target_bytes) = target.filter(|&target_bytes| hashed >= target_bytes) {
+        let last = (out.count() + run.count - 1).saturating_mul(block_bytes);
+        if let Some(target_bytes) = target.filter(|&bytes| bytes <= allowed_bytes && bytes <= last) {
             return Err(too_small(layer, target_bytes));
         }
-        if hashed >= layer.size_bytes.next_multiple_of(GIB) {
+        if allowed_bytes <= last {
             return Err(Error::damaged(format!(
                 "Backup {} has more block hashes than its volume has blocks.",
                 layer.id
             )));
         }
-        out.write_all(&hash).map_err(spool_failed)?;
-        count += 1;
+        out.push(run).map_err(spool_failed)?;
     }
     reader.check_backup(names::written_as(&layer.prefix).unwrap_or(layer.id))?;
-    let file = out.into_inner().map_err(|error| spool_failed(error.into_error()))?;
+    let file = out.finish().map_err(spool_failed)?;
     let block_bytes = reader.block_size().unwrap_or_default();
     if !(BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(&block_bytes) {
         return Err(Error::damaged(format!("Backup {} hashes blocks of {block_bytes} bytes.", layer.id)));
     }
+    let count = file.count();
     Ok(HashList { file: Arc::new(file), count, block_bytes: usize::try_from(block_bytes).unwrap_or(usize::MAX) })
 }
 

@@ -239,7 +239,7 @@ impl Reporter for Recorder {
 async fn put(store: &Faults, name: &str, body: Vec<u8>) {
     use md5::Digest;
     let md5 = md5::Md5::digest(&body).into();
-    store.put(CONTAINER, name, Body::Bytes(body.into()), md5).await.unwrap();
+    store.put(CONTAINER, name, Body::Bytes { bytes: body.into(), md5 }).await.unwrap();
 }
 
 /// Bytes that do not compress and differ between seeds.

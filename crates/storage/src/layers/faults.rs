@@ -160,11 +160,11 @@ impl ObjectStore for Faults {
         self.plain(call, self.inner.ensure_container(container), Some(())).await
     }
 
-    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()> {
+    async fn put(&self, container: &str, name: &str, body: Body) -> Result<()> {
         match self.strike(Operation::Put, name) {
             Some(Fault::Fail(kind)) => Err(injected(kind)),
             Some(Fault::FailAfterwards(kind)) => {
-                self.inner.put(container, name, body, md5).await?;
+                self.inner.put(container, name, body).await?;
                 Err(injected(kind))
             }
             Some(Fault::Stall) => future::pending().await,
@@ -173,9 +173,9 @@ impl ObjectStore for Faults {
                 let mut bytes = read_whole(body).await?;
                 flip(&mut bytes, 0, offset_bytes);
                 let md5 = Md5::digest(&bytes).into();
-                self.inner.put(container, name, Body::Bytes(bytes.into()), md5).await
+                self.inner.put(container, name, Body::Bytes { bytes: bytes.into(), md5 }).await
             }
-            Some(Fault::Cut { .. } | Fault::Truncate { .. }) | None => self.inner.put(container, name, body, md5).await,
+            Some(Fault::Cut { .. } | Fault::Truncate { .. }) | None => self.inner.put(container, name, body).await,
         }
     }
 
@@ -255,10 +255,10 @@ fn flip(bytes: &mut [u8], position: u64, offset: u64) {
 }
 
 async fn read_whole(body: Body) -> Result<Vec<u8>> {
-    match body {
-        Body::Bytes(bytes) => Ok(bytes.to_vec()),
-        Body::File { path, .. } => tokio::fs::read(&path)
-            .await
-            .map_err(|error| Error::internal("the spooled file cannot be read").with_source(error)),
-    }
+    let write = move || {
+        let mut bytes = Vec::new();
+        body.write(0..body.length_bytes(), &mut bytes).map(|()| bytes)
+    };
+    let written = tokio::task::spawn_blocking(write).await;
+    written.map_err(|error| Error::internal("writing a body ended in a panic").with_source(error))?
 }

@@ -79,8 +79,8 @@ impl ObjectStore for Retry {
         self.repeat("ensure_container", || self.inner.ensure_container(container)).await
     }
 
-    async fn put(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()> {
-        self.repeat("put", || self.inner.put(container, name, body.clone(), md5)).await
+    async fn put(&self, container: &str, name: &str, body: Body) -> Result<()> {
+        self.repeat("put", || self.inner.put(container, name, body.clone())).await
     }
 
     async fn get(&self, container: &str, name: &str, range: Option<Range<u64>>) -> Result<Object> {

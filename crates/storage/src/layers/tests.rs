@@ -27,7 +27,7 @@ async fn bench() -> (TempDir, Arc<Faults>, Retry) {
 }
 
 async fn put(store: &dyn ObjectStore, name: &str, data: &'static [u8]) -> Result<()> {
-    store.put("c", name, Body::Bytes(Bytes::from_static(data)), Md5::digest(data).into()).await
+    store.put("c", name, Body::Bytes { bytes: Bytes::from_static(data), md5: Md5::digest(data).into() }).await
 }
 
 async fn read(store: &dyn ObjectStore, name: &str) -> Result<Vec<u8>> {

@@ -18,7 +18,7 @@ fn store(root: &Path) -> PosixStore {
 
 async fn put(store: &PosixStore, container: &str, name: &str, data: &'static [u8]) -> Result<()> {
     use md5::{Digest, Md5};
-    store.put(container, name, Body::Bytes(Bytes::from_static(data)), Md5::digest(data).into()).await
+    store.put(container, name, Body::Bytes { bytes: Bytes::from_static(data), md5: Md5::digest(data).into() }).await
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn large_bodies_are_whole_wherever_they_lie() {
     let page = stdx::pages::to_next_page(bytes.as_ptr());
     for (start, length) in [(page, 16 << 20), (page, (9 << 20) + 5), (page + 1, 9 << 20), (page, 100)] {
         let part = bytes.slice(start..start + length);
-        store.put("c", "o", Body::Bytes(part.clone()), Md5::digest(&part).into()).await.expect("puts");
+        store.put("c", "o", Body::Bytes { bytes: part.clone(), md5: Md5::digest(&part).into() }).await.expect("puts");
         assert!(std::fs::read(root.path().join("c/o")).expect("the file") == part, "{start} {length}");
     }
 }

@@ -1,13 +1,12 @@
 //! Durable, atomic writing: a temporary file, its bytes checked and flushed, then its name.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
 use domain::{Error, Result, Timestamp};
-use md5::{Digest, Md5};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use stdx::pages::{PAGE_BYTES, to_next_page};
@@ -23,7 +22,6 @@ const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP).union(Mod
 const TEMPORARY: &str = ".emberkeep-tmp";
 /// No write takes so long.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-const PIECE_BYTES: usize = 1 << 20;
 /// Shorter bodies are not worth two more system calls, nor the disk's waiting for each.
 const PAST_CACHE_FROM_BYTES: usize = 1 << 20;
 /// The disk gets so much at once.
@@ -39,23 +37,16 @@ pub(super) fn prepare(root: &Path) -> Result<()> {
     remove_leftovers(&directory, Timestamp::now()).map_err(|errno| unusable(errno.into()))
 }
 
-pub(super) fn put(root: &Path, place: &Place, body: &Body, md5: [u8; 16], abandoned: &CancellationToken) -> Result<()> {
+/// Sums nothing: the bytes are written from the very memory in which they were made.
+pub(super) fn put(root: &Path, place: &Place, body: &Body, abandoned: &CancellationToken) -> Result<()> {
     let target = container::open(root, &place.container, Access::Existing)?;
     let temporary = Temporary::create(root, place)?;
-    let writer = Writer { place, abandoned };
-    match body {
-        // The very memory that was summed: to sum it again would show nothing, at a fifth of a backup's processor time.
-        Body::Bytes(bytes) => {
-            let written = writer.write_past_cache(&temporary.file, bytes)?;
-            bytes[written..].chunks(PIECE_BYTES).try_for_each(|piece| writer.write(&temporary.file, piece))?;
-        }
-        Body::File { path, length_bytes } => {
-            let copied = writer.copy(path, &temporary.file)?;
-            if copied != (*length_bytes, md5) {
-                return Err(Error::damaged(format!("The bytes for object {place} do not match their MD5 and length.")));
-            }
-        }
-    }
+    let mut writer = Writer { place, file: &temporary.file, abandoned };
+    let written = match body {
+        Body::Bytes { bytes, .. } => writer.write_past_cache(bytes)?,
+        Body::Written(_) => 0,
+    };
+    body.write(written as u64..body.length_bytes(), &mut writer)?;
     rustix::fs::fchmod(&temporary.file, FILE_MODE).map_err(|errno| failed(place, "store", errno))?;
     rustix::fs::fsync(&temporary.file).map_err(|errno| failed(place, "store", errno))?;
     writer.check()?;
@@ -64,23 +55,24 @@ pub(super) fn put(root: &Path, place: &Place, body: &Body, md5: [u8; 16], abando
 
 struct Writer<'a> {
     place: &'a Place,
+    file: &'a File,
     abandoned: &'a CancellationToken,
 }
 
 impl Writer<'_> {
     /// Writes whole pages of a large body from where they lie to the disk, and answers how many bytes that were; none where
     /// the file system cannot. The page cache would cost a copy and memory of the system, and nobody reads a backup soon.
-    fn write_past_cache(&self, file: &File, bytes: &[u8]) -> Result<usize> {
+    fn write_past_cache(&self, bytes: &[u8]) -> Result<usize> {
         let whole = &bytes[..bytes.len() / PAGE_BYTES * PAGE_BYTES];
         let is_worth_it = whole.len() >= PAST_CACHE_FROM_BYTES && to_next_page(whole.as_ptr()) == 0;
-        if !is_worth_it || rustix::fs::fcntl_setfl(file, OFlags::DIRECT).is_err() {
+        if !is_worth_it || rustix::fs::fcntl_setfl(self.file, OFlags::DIRECT).is_err() {
             return Ok(0);
         }
         let mut written = 0;
         while written < whole.len() && written % PAGE_BYTES == 0 {
             let end = whole.len().min(written + PAST_CACHE_PIECE_BYTES);
             self.check()?;
-            match rustix::io::write(file, &whole[written..end]) {
+            match rustix::io::write(self.file, &whole[written..end]) {
                 // A disk of larger sectors, or a file system that only allows to ask.
                 Ok(0) | Err(Errno::INVAL) => break,
                 Ok(count) => written += count,
@@ -88,37 +80,28 @@ impl Writer<'_> {
                 Err(errno) => return Err(failed(self.place, "store", errno)),
             }
         }
-        rustix::fs::fcntl_setfl(file, OFlags::empty()).map_err(|errno| failed(self.place, "store", errno))?;
+        rustix::fs::fcntl_setfl(self.file, OFlags::empty()).map_err(|errno| failed(self.place, "store", errno))?;
         Ok(written)
     }
 
     fn check(&self) -> Result<()> {
         if self.abandoned.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
+}
 
-    fn write(&self, mut file: &File, piece: &[u8]) -> Result<()> {
-        self.check()?;
-        file.write_all(piece).map_err(|error| match Errno::from_io_error(&error) {
+impl Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check().map_err(io::Error::other)?;
+        let refused = |error: io::Error| match Errno::from_io_error(&error) {
             Some(errno) => failed(self.place, "store", errno),
             None => Error::unavailable(format!("Cannot store object {}.", self.place)).with_source(error),
-        })
+        };
+        self.file.write_all(bytes).map_err(|error| io::Error::other(refused(error)))?;
+        Ok(bytes.len())
     }
 
-    /// Answers the length and the MD5 of what was copied: the file may have been damaged since it was summed.
-    fn copy(&self, from: &Path, file: &File) -> Result<(u64, [u8; 16])> {
-        let unreadable = |error| Error::internal("the spooled file cannot be read").with_source(error);
-        let mut source = File::open(from).map_err(unreadable)?;
-        let (mut length_bytes, mut md5) = (0, Md5::new());
-        let mut buffer = vec![0; PIECE_BYTES];
-        loop {
-            let count = source.read(&mut buffer).map_err(unreadable)?;
-            if count == 0 {
-                return Ok((length_bytes, md5.finalize().into()));
-            }
-            self.write(file, &buffer[..count])?;
-            length_bytes += count as u64;
-            md5.update(&buffer[..count]);
-        }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,18 +1,16 @@
 //! What is put is what is read: sizes, files, ranges, replacement, many at once.
 
-use std::io::Write;
 use std::ops::Range;
 
 use ::bytes::Bytes;
 use domain::Kind;
 use futures::future::join_all;
 
-use super::{Bench, collect, md5_of, pattern};
-use crate::Body;
+use super::{Bench, collect, pattern, written};
 
 pub(super) async fn run(bench: &Bench) {
     every_size_comes_back(bench).await;
-    a_file_is_stored_like_bytes(bench).await;
+    what_is_written_is_stored_like_bytes(bench).await;
     the_last_put_wins(bench).await;
     ranges_are_cut_at_the_end(bench).await;
     many_puts_at_once(bench).await;
@@ -28,21 +26,12 @@ async fn every_size_comes_back(bench: &Bench) {
     }
 }
 
-async fn a_file_is_stored_like_bytes(bench: &Bench) {
-    for length_bytes in [0, 1_500_000] {
+async fn what_is_written_is_stored_like_bytes(bench: &Bench) {
+    for length_bytes in [0, 1, 1_500_000] {
         let data = pattern(length_bytes, 2);
-        let file = Spooled::new(&data);
-        let body = Body::File { path: file.0.clone(), length_bytes: length_bytes as u64 };
-        bench.store.put(&bench.container, "file", body, md5_of(&data)).await.expect("puts a file");
-        assert!(bench.read("file").await.expect("reads") == data, "a file of {length_bytes} bytes comes back");
+        bench.store.put(&bench.container, "written", written(&data, length_bytes)).await.expect("puts");
+        assert!(bench.read("written").await.expect("reads") == data, "{length_bytes} written bytes come back");
     }
-    let data = pattern(1000, 3);
-    let file = Spooled::new(&data);
-    let body = Body::File { path: file.0.clone(), length_bytes: 1001 };
-    let error =
-        bench.store.put(&bench.container, "file", body, md5_of(&data)).await.expect_err("the file is too short");
-    assert_eq!(error.kind(), Kind::Damaged, "{error}");
-    assert_eq!(bench.read("file").await.expect("the old object is left").len(), 1_500_000);
 }
 
 async fn the_last_put_wins(bench: &Bench) {
@@ -93,22 +82,4 @@ async fn rivals_leave_one_whole_object(bench: &Bench) {
     assert!(errors.all(|error| error.kind() == Kind::Unavailable), "{outcomes:?}");
     let left = bench.read("rivals").await.expect("reads");
     assert!(candidates.contains(&left), "one of the candidates, whole");
-}
-
-/// A file that goes away with its owner.
-pub(super) struct Spooled(pub(super) std::path::PathBuf);
-
-impl Spooled {
-    pub(super) fn new(data: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("emberkeep-suite-{}", uuid::Uuid::new_v4()));
-        let mut file = std::fs::File::create_new(&path).expect("a file");
-        file.write_all(data).expect("room for it");
-        Self(path)
-    }
-}
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.0).expect("the file is still there");
-    }
 }

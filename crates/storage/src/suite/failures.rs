@@ -5,28 +5,26 @@ use std::time::Duration;
 use domain::{Error, Kind};
 use futures::StreamExt;
 
-use super::bytes::Spooled;
-use super::{Bench, md5_of, pattern};
-use crate::Body;
+use super::{Bench, in_memory, pattern, written};
 
 pub(super) async fn run(bench: &Bench) {
-    other_bytes_than_their_md5_are_refused(bench).await;
+    what_is_not_written_whole_is_refused(bench).await;
     what_is_missing_is_not_found(bench).await;
     deleting_twice_is_fine(bench).await;
     an_abandoned_put_leaves_old_or_new(bench).await;
     an_abandoned_get_harms_nobody(bench).await;
 }
 
-async fn other_bytes_than_their_md5_are_refused(bench: &Bench) {
+async fn what_is_not_written_whole_is_refused(bench: &Bench) {
     let (good, bad) = (pattern(80_000, 1), pattern(80_000, 2));
-    let file = Spooled::new(&bad);
-    let body = Body::File { path: file.0.clone(), length_bytes: bad.len() as u64 };
-    let put = |name| bench.store.put(&bench.container, name, body.clone(), md5_of(&good));
-    expect_kind(put("damaged/new").await, Kind::Damaged);
-    expect_kind(bench.read("damaged/new").await, Kind::NotFound);
     bench.put("damaged/old", &good).await.expect("puts");
-    expect_kind(put("damaged/old").await, Kind::Damaged);
-    assert!(bench.read("damaged/old").await.expect("reads") == good, "the old object is left");
+    for said in [79_999, 80_001] {
+        let put = |name| bench.store.put(&bench.container, name, written(&bad, said));
+        expect_kind(put("damaged/new").await, Kind::Damaged);
+        expect_kind(bench.read("damaged/new").await, Kind::NotFound);
+        expect_kind(put("damaged/old").await, Kind::Damaged);
+        assert!(bench.read("damaged/old").await.expect("reads") == good, "the old object is left");
+    }
     bench.expect_names("damaged/", &["damaged/old"]).await;
 }
 
@@ -38,7 +36,7 @@ async fn what_is_missing_is_not_found(bench: &Bench) {
         expect_kind(bench.store.head(container, "missing").await, Kind::NotFound);
         bench.store.delete(container, "missing").await.expect("nothing to delete is fine");
     }
-    let put = bench.store.put(&bench.missing_container, "name", Body::Bytes(data.clone()), md5_of(&data));
+    let put = bench.store.put(&bench.missing_container, "name", in_memory(&data));
     expect_kind(put.await, Kind::NotFound);
 }
 

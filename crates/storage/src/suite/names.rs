@@ -2,8 +2,7 @@
 
 use domain::{Error, Kind};
 
-use super::{Bench, md5_of, pattern};
-use crate::Body;
+use super::{Bench, in_memory, pattern};
 
 /// In the order of their bytes.
 const ODD: [&str; 18] = [
@@ -62,7 +61,7 @@ async fn impossible_names_are_refused(bench: &Bench) {
 async fn every_method_refuses(bench: &Bench, container: &str, name: &str) {
     let data = pattern(10, 1);
     let what = format!("{container:?} {name:?}");
-    refused(bench.store.put(container, name, Body::Bytes(data.clone()), md5_of(&data)).await, &what);
+    refused(bench.store.put(container, name, in_memory(&data)).await, &what);
     refused(bench.store.get(container, name, None).await, &what);
     refused(bench.store.head(container, name).await, &what);
     refused(bench.store.delete(container, name).await, &what);

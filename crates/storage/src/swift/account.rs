@@ -130,7 +130,7 @@ impl Account {
             request = request.header(chassis::trace::TRACEPARENT, trace);
         }
         if let Some((body, range)) = &call.body {
-            request = request.body(upload::body(call, body, range.clone(), progress.clone()).await?);
+            request = request.body(upload::body(body, range.clone(), progress.clone()));
         }
         let answer =
             progress.watch(self.idle_timeout, request.send()).await.ok_or_else(|| stalled(call, self.idle_timeout))?;

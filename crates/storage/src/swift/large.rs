@@ -1,13 +1,11 @@
 //! Bodies longer than Swift takes: static large objects, which are read like any other.
 //!
-//! Their segments lie in the same container under `segments/<name>/<MD5 of the whole>/<number>`: outside of every backup's
+//! Their segments lie in the same container under `segments/<name>/<MD5 of their MD5s>/<number>`: outside of every backup's
 //! prefix, under which stock Cinder tolerates no stranger (contract §3.7), and apart for every content, so that a put that
 //! fails or is overtaken harms no object that is there.
 
-use std::fs::File;
+use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use domain::{Error, Kind, Result};
 use md5::{Digest, Md5};
@@ -25,8 +23,6 @@ use crate::{Body, Gone, ObjectStore};
 const SEGMENTS_MAX: u64 = 1000;
 /// Begins the name of every segment.
 const SEGMENTS: &str = "segments/";
-/// Summed at once.
-const PIECE_BYTES: u64 = 1 << 20;
 
 /// An entry of a manifest, in Swift's words.
 #[derive(Serialize)]
@@ -43,25 +39,38 @@ struct Part {
 }
 
 impl SwiftStore {
-    pub(super) async fn put_large(&self, container: &str, name: &str, body: Body, md5: [u8; 16]) -> Result<()> {
-        let parts = self.parts(container, name, &body, md5).await?;
+    /// Sums the body before anything is sent, so that Swift itself refuses other bytes, and stores it in as few objects as
+    /// will do.
+    pub(super) async fn put_parts(&self, container: &str, name: &str, body: Body) -> Result<()> {
+        let mut parts = self.parts(container, name, &body).await?;
+        match (parts.len(), parts.pop()) {
+            (1, Some(Part { range, md5 })) => self.put_plain(container, name, body, range, md5).await,
+            (_, last) => {
+                parts.extend(last);
+                self.put_large(container, name, body, parts).await
+            }
+        }
+    }
+
+    async fn put_large(&self, container: &str, name: &str, body: Body, parts: Vec<Part>) -> Result<()> {
+        let sums: String = parts.iter().map(|part| stdx::hex::encode(&part.md5)).collect();
+        let of_sums = stdx::hex::encode(&md5_of(sums.as_bytes()));
         let mut manifest = Vec::new();
-        for (number, Part { range, md5: of_part }) in parts.into_iter().enumerate() {
-            let segment = format!("{SEGMENTS}{name}/{}/{number:05}", stdx::hex::encode(&md5));
-            let (etag, size_bytes) = (stdx::hex::encode(&of_part), range.end - range.start);
+        for (number, Part { range, md5 }) in parts.into_iter().enumerate() {
+            let segment = format!("{SEGMENTS}{name}/{of_sums}/{number:05}");
+            let (etag, size_bytes) = (stdx::hex::encode(&md5), range.end - range.start);
             // A put that is repeated finds what the one before it stored.
             if !self.has(container, &segment, &etag, size_bytes).await? {
-                self.put_plain(container, &segment, body.clone(), range, of_part).await?;
+                self.put_plain(container, &segment, body.clone(), range, md5).await?;
             }
             manifest.push(Segment { path: format!("/{container}/{segment}"), etag, size_bytes });
         }
-        self.put_manifest(container, name, &manifest).await
+        self.put_manifest(container, name, &manifest, &of_sums).await
     }
 
-    /// Cuts the body and sums every part and the whole, before anything is sent.
-    async fn parts(&self, container: &str, name: &str, body: &Body, md5: [u8; 16]) -> Result<Vec<Part>> {
-        let (length_bytes, segment_bytes) = (body.length_bytes(), self.segment_bytes);
-        if length_bytes.div_ceil(segment_bytes) > SEGMENTS_MAX {
+    /// Cuts the body and sums every part.
+    async fn parts(&self, container: &str, name: &str, body: &Body) -> Result<Vec<Part>> {
+        if body.length_bytes().div_ceil(self.segment_bytes) > SEGMENTS_MAX {
             return Err(Error::new(
                 Kind::OverLimit,
                 format!(
@@ -69,15 +78,14 @@ impl SwiftStore {
                 ),
             ));
         }
-        let (body, abandoned) = (body.clone(), CancellationToken::new());
+        let abandoned = CancellationToken::new();
         let _abandon_on_drop = abandoned.clone().drop_guard();
-        let summed = tokio::task::spawn_blocking(move || sum(&body, segment_bytes, &abandoned)).await;
-        let summed = summed.map_err(|error| Error::internal("summing a body ended in a panic").with_source(error))?;
-        let (parts, whole) = summed.map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => damaged(container, name).with_source(error),
-            _ => Error::internal("the spooled file cannot be read").with_source(error),
-        })?;
-        if whole == md5 { Ok(parts) } else { Err(damaged(container, name)) }
+        let (body, mut sums) = (body.clone(), Sums::new(self.segment_bytes, abandoned));
+        let summed = tokio::task::spawn_blocking(move || {
+            body.write(0..body.length_bytes(), &mut sums)?;
+            Ok(sums.finish())
+        });
+        summed.await.map_err(|error| Error::internal("summing a body ended in a panic").with_source(error))?
     }
 
     async fn has(&self, container: &str, segment: &str, etag: &str, size_bytes: u64) -> Result<bool> {
@@ -94,12 +102,12 @@ impl SwiftStore {
     }
 
     /// Swift looks at every segment, so that it takes no manifest of what is not there.
-    async fn put_manifest(&self, container: &str, name: &str, segments: &[Segment]) -> Result<()> {
+    async fn put_manifest(&self, container: &str, name: &str, segments: &[Segment], etag: &str) -> Result<()> {
         let document = serde_json::to_vec(segments).map_err(|error| Error::internal("no JSON").with_source(error))?;
         let mut call = Call::object(Method::PUT, container, name)?;
         call.query = vec![("multipart-manifest", "put".to_owned())];
         call.headers.insert(CONTENT_LENGTH, HeaderValue::from(document.len()));
-        call.set_body(Body::Bytes(document.into()));
+        call.set_body(Body::Bytes { md5: md5_of(&document), bytes: document.into() });
         let response = self.account.send(&call).await?;
         match response.status() {
             StatusCode::CREATED => {}
@@ -111,10 +119,8 @@ impl SwiftStore {
             }
             _ => return Err(refused(&call, &response)),
         }
-        let sums: String = segments.iter().map(|segment| segment.etag.as_str()).collect();
-        let expected = stdx::hex::encode(&<[u8; 16]>::from(Md5::digest(sums)));
         let found = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if found.trim_matches('"').eq_ignore_ascii_case(&expected) {
+        if found.trim_matches('"').eq_ignore_ascii_case(etag) {
             return Ok(());
         }
         // A Swift without them stores the manifest itself.
@@ -153,45 +159,58 @@ fn owner(segment: &str) -> Option<&str> {
     (digits(number) && digits(md5) && md5.len() == 32 && !name.is_empty()).then_some(name)
 }
 
-fn damaged(container: &str, name: &str) -> Error {
-    Error::damaged(format!("The bytes for object {container}/{name} do not match their MD5 and length."))
+fn md5_of(bytes: &[u8]) -> [u8; 16] {
+    Md5::digest(bytes).into()
 }
 
-/// The parts with their sums, and the sum of the whole; blocking.
-fn sum(body: &Body, segment_bytes: u64, abandoned: &CancellationToken) -> std::io::Result<(Vec<Part>, [u8; 16])> {
-    let file = match body {
-        Body::Bytes(_) => None,
-        Body::File { path, .. } => Some(Arc::new(File::open(path)?)),
-    };
-    let mut buffer = vec![0; if file.is_some() { PIECE_BYTES as usize } else { 0 }];
-    let (mut parts, mut whole, mut at) = (Vec::new(), Md5::new(), 0);
-    while at < body.length_bytes() {
-        let range = at..body.length_bytes().min(at + segment_bytes);
-        let mut part = Md5::new();
-        while at < range.end {
-            if abandoned.is_cancelled() {
-                return Err(std::io::ErrorKind::Interrupted.into());
-            }
-            let length = usize::try_from((range.end - at).min(PIECE_BYTES)).unwrap_or(0);
-            let piece = match (body, &file) {
-                (Body::Bytes(bytes), _) => {
-                    let start = usize::try_from(at).unwrap_or(usize::MAX);
-                    bytes.get(start..start + length).ok_or(std::io::ErrorKind::UnexpectedEof)?
-                }
-                (Body::File { .. }, Some(file)) => {
-                    let piece = &mut buffer[..length];
-                    file.read_exact_at(piece, at)?;
-                    piece
-                }
-                (Body::File { .. }, None) => &[],
-            };
-            part.update(piece);
-            whole.update(piece);
-            at += length as u64;
-        }
-        parts.push(Part { range, md5: part.finalize().into() });
+/// Sums what is written, part by part.
+struct Sums {
+    segment_bytes: u64,
+    abandoned: CancellationToken,
+    parts: Vec<Part>,
+    /// Of the part that is not complete.
+    sum: Md5,
+    range: Range<u64>,
+}
+
+impl Sums {
+    fn new(segment_bytes: u64, abandoned: CancellationToken) -> Self {
+        Self { segment_bytes, abandoned, parts: Vec::new(), sum: Md5::new(), range: 0..0 }
     }
-    Ok((parts, whole.finalize().into()))
+
+    fn end_part(&mut self) {
+        let md5 = std::mem::take(&mut self.sum).finalize().into();
+        self.parts.push(Part { range: self.range.clone(), md5 });
+        self.range.start = self.range.end;
+    }
+
+    /// At least one part.
+    fn finish(mut self) -> Vec<Part> {
+        if !self.range.is_empty() || self.parts.is_empty() {
+            self.end_part();
+        }
+        self.parts
+    }
+}
+
+impl Write for Sums {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.abandoned.is_cancelled() {
+            return Err(io::Error::other(Error::cancelled()));
+        }
+        let room = self.range.start + self.segment_bytes - self.range.end;
+        let now = &bytes[..usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len())];
+        self.sum.update(now);
+        self.range.end += now.len() as u64;
+        if now.len() as u64 == room {
+            self.end_part();
+        }
+        Ok(now.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

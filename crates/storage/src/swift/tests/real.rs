@@ -66,7 +66,10 @@ async fn segments_lie_outside_of_their_object_s_prefix() {
     let container = format!("segments-{}", uuid::Uuid::new_v4());
     store.ensure_container(&container).await.expect("a container");
     let data = Bytes::from(vec![7; 5 << 19]);
-    store.put(&container, "p/o", Body::Bytes(data.clone()), Md5::digest(&data).into()).await.expect("puts");
+    store
+        .put(&container, "p/o", Body::Bytes { bytes: data.clone(), md5: Md5::digest(&data).into() })
+        .await
+        .expect("puts");
     let page = store.list(&container, "", None).await.expect("lists");
     let names: Vec<&str> = page.entries.iter().map(|entry| entry.name.as_str()).collect();
     let sum = stdx::hex::encode(&Md5::digest(&data));
@@ -93,7 +96,10 @@ async fn swift_with_an_application_credential_takes_objects() {
     let container = format!("appcred-{}", uuid::Uuid::new_v4());
     store.ensure_container(&container).await.expect("a container");
     let data = Bytes::from_static(b"test");
-    store.put(&container, "o", Body::Bytes(data.clone()), Md5::digest(&data).into()).await.expect("puts");
+    store
+        .put(&container, "o", Body::Bytes { bytes: data.clone(), md5: Md5::digest(&data).into() })
+        .await
+        .expect("puts");
     assert_eq!(store.head(&container, "o").await.expect("heads"), 4);
     store.delete(&container, "o").await.expect("deletes");
 }
@@ -103,7 +109,9 @@ async fn bytes_that_changed_on_their_way_are_refused() {
     let store = store(tempauth(), None);
     let container = format!("changed-{}", uuid::Uuid::new_v4());
     store.ensure_container(&container).await.expect("a container");
-    let put = store.put(&container, "o", Body::Bytes(Bytes::from_static(b"other")), Md5::digest(b"bytes").into()).await;
+    let put = store
+        .put(&container, "o", Body::Bytes { bytes: Bytes::from_static(b"other"), md5: Md5::digest(b"bytes").into() })
+        .await;
     assert_eq!(put.expect_err("Swift sums what arrives").kind(), Kind::Damaged);
     assert_eq!(store.head(&container, "o").await.expect_err("nothing is stored").kind(), Kind::NotFound);
 }

@@ -16,7 +16,7 @@ use crate::{Body, ObjectStore};
 const CREATED: &str = "201 Created\r\netag: \"098f6bcd4621d373cade4e832627b4f6\"";
 
 async fn put(store: &dyn ObjectStore, data: &'static [u8]) -> Result<(), Error> {
-    store.put("c", "o", Body::Bytes(Bytes::from_static(data)), Md5::digest(data).into()).await
+    store.put("c", "o", Body::Bytes { bytes: Bytes::from_static(data), md5: Md5::digest(data).into() }).await
 }
 
 async fn read(store: &dyn ObjectStore) -> Result<Vec<Bytes>, Error> {
@@ -31,8 +31,8 @@ fn patient(store: SwiftStore) -> Retry {
 #[tokio::test]
 async fn a_put_says_its_length_and_its_md5() {
     let (store, script) = scripted(vec![answer(CREATED, "")]).await;
-    let body = Body::Bytes(Bytes::from_static(b"test"));
-    store.put("c", "a b/ü%", body, Md5::digest("test").into()).await.expect("puts");
+    let body = Body::Bytes { bytes: Bytes::from_static(b"test"), md5: Md5::digest("test").into() };
+    store.put("c", "a b/ü%", body).await.expect("puts");
     let request = &script.requests()[0];
     assert_eq!(request.line(), "PUT /v1/A/c/a%20b/%C3%BC%25 HTTP/1.1");
     assert_eq!(request.header("content-length"), Some("4"));
@@ -191,7 +191,7 @@ fn large() -> (Bytes, [String; 2]) {
 }
 
 async fn put_large(store: &dyn ObjectStore, data: &Bytes) -> Result<(), Error> {
-    store.put("c", "o", Body::Bytes(data.clone()), Md5::digest(data).into()).await
+    store.put("c", "o", Body::Bytes { bytes: data.clone(), md5: Md5::digest(data).into() }).await
 }
 
 fn created(etag: &str) -> Answer {
@@ -201,14 +201,13 @@ fn created(etag: &str) -> Answer {
 #[tokio::test]
 async fn a_large_put_that_is_repeated_sends_what_is_missing() {
     let (data, sums) = large();
-    let whole = stdx::hex::encode(&Md5::digest(&data));
     let found = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\netag: {}\r\n\r\n", 1 << 20, sums[0]);
     let manifest = stdx::hex::encode(&Md5::digest(sums.concat()));
     let answers = vec![Answer::Bytes(found), answer("404 Not Found", ""), created(&sums[1]), created(&manifest)];
     let (store, script) = scripted(answers).await;
     put_large(&store, &data).await.expect("puts");
     let lines: Vec<String> = script.requests().iter().map(|request| request.line().to_owned()).collect();
-    let segment = |method: &str, number: u32| format!("{method} /v1/A/c/segments/o/{whole}/{number:05} HTTP/1.1");
+    let segment = |method: &str, number: u32| format!("{method} /v1/A/c/segments/o/{manifest}/{number:05} HTTP/1.1");
     assert_eq!(lines[..3], [segment("HEAD", 0), segment("HEAD", 1), segment("PUT", 1)]);
     assert_eq!(lines[3], "PUT /v1/A/c/o?multipart-manifest=put HTTP/1.1");
     assert_eq!(script.requests()[2].body_bytes, 1 << 19);
