@@ -1,5 +1,7 @@
-//! MD5 of two or three buffers at a time in ordinary registers: each step waits for the one before, so that the steps of another
+//! MD5 of up to four buffers at a time in ordinary registers: each step waits for the one before, so that the steps of another
 //! buffer cost nothing. Faster than the lanes of a wide register while so few are there (docs/PERFORMANCE.md).
+
+use std::hint::black_box;
 
 use super::rounds::all_rounds;
 use super::{BLOCK_BYTES, State};
@@ -36,15 +38,19 @@ fn rounds<const N: usize>(state: [[u32; N]; 4], block: &[[u32; N]; 16]) -> [[u32
 
 #[inline(always)]
 fn step<const N: usize>(logic: i32, shift: u32, [a, b, c, d]: [[u32; N]; 4], word: [u32; N], sine: u32) -> [u32; N] {
+    // Hidden from the compiler, which would add the constant last, where every step waits for it, and would take the steps of
+    // one buffer after those of the other.
+    let addends = black_box(word.map(|word| word.wrapping_add(sine)));
     std::array::from_fn(|at| {
         let (b, c, d) = (b[at], c[at], d[at]);
-        let mixed = match logic {
-            0xca => d ^ (b & (c ^ d)),
-            0xe4 => c ^ (d & (b ^ c)),
-            0x96 => b ^ c ^ d,
-            _ => c ^ (b | !d),
+        let addend = a[at].wrapping_add(addends[at]);
+        // `b` comes last of all, so that as little as can be is left to do with it.
+        let (mixed, addend) = match logic {
+            0xca => (d ^ (b & (c ^ d)), addend),
+            0xe4 => (b & d, addend.wrapping_add(c & !d)),
+            0x96 => (b ^ (c ^ d), addend),
+            _ => (c ^ (b | !d), addend),
         };
-        let addend = a[at].wrapping_add(word[at]).wrapping_add(sine);
         mixed.wrapping_add(addend).rotate_left(shift).wrapping_add(b)
     })
 }

@@ -32,7 +32,7 @@ const BLOCK_BYTES: usize = 64;
 /// Taken of each buffer before new ones are let in.
 const PIECE_BYTES: usize = 256 * 1024;
 /// So many buffers are faster in ordinary registers.
-const FEW: usize = 3;
+const FEW: usize = 4;
 /// Buffers that may wait for a lane; any more are summed elsewhere.
 const WAITING_MAX: usize = 4 * LANES;
 const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
@@ -150,26 +150,21 @@ fn advance(busy: &mut [Lane]) {
     }
 }
 
-/// Three at a time, or two, or one.
+/// As many at a time as there are, up to four.
 fn advance_few(states: &mut [State], data: &[&[u8]]) {
-    for (states, data) in states.chunks_mut(3).zip(data.chunks(3)) {
-        match (states, data) {
-            ([one, two, three], [first, second, third]) => {
-                let mut states = [*one, *two, *three];
-                few::advance(&mut states, &[first, second, third]);
-                [*one, *two, *three] = states;
-            }
-            ([one, two], [first, second]) => {
-                let mut states = [*one, *two];
-                few::advance(&mut states, &[first, second]);
-                [*one, *two] = states;
-            }
-            (states, data) => {
-                for (state, data) in states.iter_mut().zip(data) {
-                    compress(state, data.as_chunks().0);
-                }
-            }
+    for (states, data) in states.chunks_mut(FEW).zip(data.chunks(FEW)) {
+        match states.len() {
+            1 => advance_some::<1>(states, data),
+            2 => advance_some::<2>(states, data),
+            3 => advance_some::<3>(states, data),
+            _ => advance_some::<FEW>(states, data),
         }
+    }
+}
+
+fn advance_some<const N: usize>(states: &mut [State], data: &[&[u8]]) {
+    if let (Some(states), Some(data)) = (states.first_chunk_mut::<N>(), data.first_chunk::<N>()) {
+        few::advance(states, data);
     }
 }
 
