@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Result;
-use format::{Manifest, Sha256Header, names};
+use format::{Compression, Manifest, Sha256Header, names};
 use futures::{StreamExt, TryStreamExt, stream};
 use storage::{Body, Writable};
 use tokio::sync::Semaphore;
@@ -137,12 +137,13 @@ impl<'a> Stages<'a> {
     fn new(context: &'a Context, work: &Work, plan: Plan, device: &Arc<dyn BlockDevice>, is_incremental: bool) -> Self {
         let memory = Memory::share(&context.settings, &plan);
         let windows_bytes = if is_incremental { (cores() * plan.piece_bytes()) as u64 } else { 0 };
+        let budget = Budget::new(memory.chunks_bytes.saturating_sub(windows_bytes));
         let source = Arc::new(Source {
             device: Arc::clone(device),
             plan,
             hasher: BlockHasher::new(plan.block_bytes),
-            budget: Budget::new(memory.chunks_bytes.saturating_sub(windows_bytes)),
-            buffers: Buffers::new(IDLE_BUFFERS, plan.chunk_length()),
+            buffers: Buffers::new(budget.clone(), memory.spare_bytes, plan.chunk_length()),
+            budget,
             work: work.clone(),
         });
         Self { context, memory, source, keeps: !is_incremental, cost: Arc::new(PutCost::new()) }
@@ -150,7 +151,8 @@ impl<'a> Stages<'a> {
 
     fn reader(&self, trust: Option<Trust>) -> Arc<Reader> {
         let plan = &self.source.plan;
-        let windows = Buffers::new(cores(), plan.piece_bytes().min(plan.chunk_length()));
+        let window = plan.piece_bytes().min(plan.chunk_length());
+        let windows = Buffers::new(Budget::new((cores() * window) as u64), 0, window);
         Arc::new(Reader { source: Arc::clone(&self.source), trust, keeps: self.keeps, windows })
     }
 
@@ -230,8 +232,6 @@ async fn transfer(
         .await
 }
 
-/// Buffers kept for the next chunk.
-const IDLE_BUFFERS: usize = 1;
 /// What a job holds beside chunks: transfers on their way, hashes between the stages, the compressors themselves.
 const OVERHEAD_BYTES: u64 = 16 << 20;
 
@@ -242,17 +242,23 @@ struct Memory {
     encoders: usize,
     /// For chunks being read, hashed, compressed and sent.
     chunks_bytes: u64,
+    /// For buffers without a chunk, beside those: each compressor gives one back when its output is made.
+    spare_bytes: u64,
 }
 
 impl Memory {
     fn share(settings: &Settings, plan: &Plan) -> Self {
         let chunk_bytes = plan.chunk_bytes.min(plan.volume_bytes).max(1);
-        // No body is kept that is longer.
-        let output_bytes = format::compressed_bytes_max(chunk_bytes);
+        // No body is kept that is longer. Where nothing is compressed the chunks are the bodies.
+        let output_bytes = match settings.compression {
+            Compression::None => 0,
+            _ => format::compressed_bytes_max(chunk_bytes),
+        };
         let fitting = settings.memory_budget_bytes / 2 / chunk_bytes;
         let encoders = usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, cores());
         let taken = encoders as u64 * output_bytes + OVERHEAD_BYTES;
-        Self { encoders, chunks_bytes: settings.memory_budget_bytes.saturating_sub(taken).max(chunk_bytes) }
+        let chunks_bytes = settings.memory_budget_bytes.saturating_sub(taken).max(chunk_bytes);
+        Self { encoders, chunks_bytes, spare_bytes: encoders as u64 * chunk_bytes }
     }
 }
 
@@ -304,7 +310,7 @@ mod tests {
         let settings = |budget| Settings {
             chunk_size_bytes: 50 * MIB,
             block_size_bytes: 32_768,
-            compression: format::Compression::Zstd,
+            compression: Compression::Zstd,
             compression_level: None,
             memory_budget_bytes: budget,
             transfers_max: 8,
@@ -318,6 +324,6 @@ mod tests {
         }
         let tiny = settings(1);
         let memory = Memory::share(&tiny, &Plan::new(1 << 40, &tiny).unwrap());
-        assert_eq!(memory, Memory { encoders: 1, chunks_bytes: 50 * MIB });
+        assert_eq!(memory, Memory { encoders: 1, chunks_bytes: 50 * MIB, spare_bytes: 50 * MIB });
     }
 }

@@ -161,7 +161,7 @@ impl Reader {
         let data = if keeps && !all_zero {
             Some(Data { bytes, lease })
         } else {
-            buffers.give_back(bytes);
+            buffers.give_back(bytes, lease);
             None
         };
         Ok(HashedChunk { chunk, hashes, claim, data, read_bytes })

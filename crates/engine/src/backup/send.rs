@@ -108,8 +108,7 @@ impl Sender {
             self.cost.measured(body.len(), since.elapsed(), at_once);
         }
         self.stored_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-        self.source.buffers.give_back(body);
-        drop(lease);
+        self.source.buffers.give_back(body, lease);
         self.progress.stored(stored.clone()).await?;
         Ok(stored)
     }
@@ -160,8 +159,8 @@ impl Sender {
         let body_md5 = if compression == Compression::None {
             md5
         } else {
-            self.source.buffers.give_back(bytes);
-            lease.iter_mut().for_each(|lease| lease.shrink_to(body.len() as u64));
+            let surplus = lease.as_mut().and_then(|lease| lease.shrink_to(body.len() as u64));
+            self.source.buffers.give_back(bytes, surplus);
             drop(encoder);
             self.sums.sum(body.clone()).await?
         };
