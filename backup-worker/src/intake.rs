@@ -42,6 +42,7 @@ async fn take_jobs(worker: &Arc<Worker>, mut consumer: Box<dyn Consumer>, jobs: 
     let slots = usize::try_from(worker.identity.slots).unwrap_or(usize::MAX);
     loop {
         tokio::select! {
+            biased;
             // A full worker leaves further hints in the queue.
             delivery = consumer.next(), if jobs.len() < slots => {
                 let Some(delivery) = delivery else { return };

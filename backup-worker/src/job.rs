@@ -108,8 +108,9 @@ async fn claim(worker: &Worker, entry: &Entry) -> Result<Option<proto::worker::J
         };
         tracing::debug!(error = %Chain(&error), "claim is tried again");
         tokio::select! {
-            () = tokio::time::sleep(backoff.next_delay()) => {}
+            biased;
             () = entry.stop.cancelled() => return Err(error),
+            () = tokio::time::sleep(backoff.next_delay()) => {}
         }
     }
 }

@@ -11,6 +11,7 @@ mod intake;
 mod job;
 mod lease;
 mod link;
+mod operations;
 mod reporter;
 mod running;
 mod service;
@@ -20,4 +21,6 @@ mod stored;
 mod work;
 
 pub use config::{Config, EngineConfig, Layout, Naming, Sections};
-pub use service::{Deps, run};
+pub use link::{Calls, Commands};
+pub use operations::Operations;
+pub use service::{Deps, Ports, run, run_over};

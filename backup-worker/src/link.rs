@@ -1,33 +1,53 @@
 //! The calls to the scheduler, with their time limits, as functions of the domain.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::ids::WorkerId;
 use domain::{BackupId, Error, JobId, Kind, Result};
-use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use proto::worker::claim_response::Answer;
 use proto::worker::finish_request::Outcome;
 use proto::worker::workers_client::WorkersClient;
 use proto::worker::{
-    BeginBackupRequest, BeginBackupResponse, ClaimRequest, FinishRequest, Job, ListCheckpointsRequest, RegisterRequest,
-    RegisterResponse, ReportStoredRequest, SchedulerCommand, StoredFile, StoredObject, WorkerEvent,
+    BeginBackupRequest, BeginBackupResponse, ClaimRequest, ClaimResponse, FinishRequest, FinishResponse, Job,
+    ListCheckpointsRequest, RegisterRequest, RegisterResponse, ReportStoredRequest, ReportStoredResponse,
+    SchedulerCommand, StoredFile, StoredObject, WorkerEvent,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status};
 
 /// An answer that takes longer is none.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a message may measure; the largest carry a volume's metadata, 1 MiB of text.
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
 
+/// What a scheduler answers.
+pub type Commands = BoxStream<'static, Result<SchedulerCommand>>;
+
+/// The calls that a scheduler takes, each with a time limit of its own.
+#[async_trait]
+pub trait Calls: fmt::Debug + Send + Sync {
+    async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse>;
+    async fn claim(&self, request: ClaimRequest) -> Result<ClaimResponse>;
+    async fn list_checkpoints(&self, request: ListCheckpointsRequest) -> Result<Vec<StoredObject>>;
+    async fn begin_backup(&self, request: BeginBackupRequest) -> Result<BeginBackupResponse>;
+    async fn finish(&self, request: FinishRequest) -> Result<FinishResponse>;
+    async fn report_stored(&self, request: ReportStoredRequest) -> Result<ReportStoredResponse>;
+    async fn session(&self, events: ReceiverStream<WorkerEvent>) -> Result<Commands>;
+}
+
 /// A way to the scheduler. Cheap to clone; reconnects by itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    client: WorkersClient<InterceptedService<Channel, TraceContext>>,
+    calls: Arc<dyn Calls>,
     worker_id: WorkerId,
 }
 
@@ -39,15 +59,12 @@ pub(crate) struct JobKey {
 }
 
 impl Link {
-    pub(crate) fn new(channel: Channel, worker_id: WorkerId) -> Self {
-        let client = WorkersClient::with_interceptor(channel, TraceContext)
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        Self { client, worker_id }
+    pub(crate) const fn new(calls: Arc<dyn Calls>, worker_id: WorkerId) -> Self {
+        Self { calls, worker_id }
     }
 
     pub(crate) async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse> {
-        call(self.client.clone().register(request)).await
+        self.calls.register(request).await
     }
 
     /// The job's specification, or `None`: the hint is stale.
@@ -57,7 +74,7 @@ impl Link {
             job_id: key.id.to_string(),
             generation: key.generation,
         };
-        match call(self.client.clone().claim(request)).await?.answer {
+        match self.calls.claim(request).await?.answer {
             Some(Answer::Job(job)) => Ok(Some(job)),
             Some(Answer::Stale(_)) => Ok(None),
             None => Err(Error::internal("the scheduler's answer to a claim has a form this worker does not know")),
@@ -71,8 +88,7 @@ impl Link {
             job_id: key.id.to_string(),
             generation: key.generation,
         };
-        let objects = call(self.client.clone().list_checkpoints(request)).await?;
-        objects.map_err(proto::error_from_status).try_collect().await
+        self.calls.list_checkpoints(request).await
     }
 
     /// Where the backup's objects lie: what is asked for here, or what an earlier attempt was told. May be repeated.
@@ -86,7 +102,7 @@ impl Link {
             generation: key.generation,
             ..wish
         };
-        call(self.client.clone().begin_backup(request)).await
+        self.calls.begin_backup(request).await
     }
 
     /// False: the generation is dead, nothing was changed.
@@ -97,7 +113,7 @@ impl Link {
             generation: key.generation,
             outcome: Some(outcome),
         };
-        Ok(call(self.client.clone().finish(request)).await?.accepted)
+        Ok(self.calls.finish(request).await?.accepted)
     }
 
     /// What lies in a pool, and of which backups there are frozen copies. Answers whose copies shall go.
@@ -113,12 +129,58 @@ impl Link {
             files,
             frozen_backup_ids: frozen.iter().map(ToString::to_string).collect(),
         };
-        let answer = call(self.client.clone().report_stored(request)).await?;
+        let answer = self.calls.report_stored(request).await?;
         answer.thaw_backup_ids.iter().map(|id| proto::parse_backup_id(id)).collect()
     }
 
-    pub(crate) async fn session(&self, events: ReceiverStream<WorkerEvent>) -> Result<Streaming<SchedulerCommand>> {
-        call(self.client.clone().session(events)).await
+    pub(crate) async fn session(&self, events: ReceiverStream<WorkerEvent>) -> Result<Commands> {
+        self.calls.session(events).await
+    }
+}
+
+/// The calls over gRPC.
+#[derive(Clone, Debug)]
+pub(crate) struct Grpc(WorkersClient<InterceptedService<Channel, TraceContext>>);
+
+impl Grpc {
+    pub(crate) fn new(channel: Channel) -> Self {
+        let client = WorkersClient::with_interceptor(channel, TraceContext)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        Self(client)
+    }
+}
+
+#[async_trait]
+impl Calls for Grpc {
+    async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse> {
+        call(self.0.clone().register(request)).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<ClaimResponse> {
+        call(self.0.clone().claim(request)).await
+    }
+
+    async fn list_checkpoints(&self, request: ListCheckpointsRequest) -> Result<Vec<StoredObject>> {
+        let objects = call(self.0.clone().list_checkpoints(request)).await?;
+        objects.map_err(proto::error_from_status).try_collect().await
+    }
+
+    async fn begin_backup(&self, request: BeginBackupRequest) -> Result<BeginBackupResponse> {
+        call(self.0.clone().begin_backup(request)).await
+    }
+
+    async fn finish(&self, request: FinishRequest) -> Result<FinishResponse> {
+        call(self.0.clone().finish(request)).await
+    }
+
+    async fn report_stored(&self, request: ReportStoredRequest) -> Result<ReportStoredResponse> {
+        call(self.0.clone().report_stored(request)).await
+    }
+
+    async fn session(&self, events: ReceiverStream<WorkerEvent>) -> Result<Commands> {
+        let commands = call(self.0.clone().session(events)).await?;
+        Ok(commands.map_err(proto::error_from_status).boxed())
     }
 }
 

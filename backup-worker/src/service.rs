@@ -21,7 +21,8 @@ use crate::identity::Identity;
 use crate::intake;
 use crate::job::Worker;
 use crate::lease::{Lease, Terms};
-use crate::link::Link;
+use crate::link::{Calls, Grpc, Link};
+use crate::operations::{Engine, Operations};
 use crate::running::Running;
 use crate::session::Session;
 use crate::spaces::Spaces;
@@ -44,6 +45,22 @@ pub struct Deps {
     pub pools: Vec<Arc<dyn Pool>>,
 }
 
+/// The ways out of a worker.
+#[derive(Debug)]
+pub struct Ports {
+    pub broker: Arc<dyn Broker>,
+    pub calls: Arc<dyn Calls>,
+    pub store: Arc<dyn ObjectStore>,
+    pub pools: Vec<Arc<dyn Pool>>,
+    pub operations: Arc<dyn Operations>,
+}
+
+impl From<Deps> for Ports {
+    fn from(Deps { broker, channel, store, pools }: Deps) -> Self {
+        Self { broker, calls: Arc::new(Grpc::new(channel)), store, pools, operations: Arc::new(Engine) }
+    }
+}
+
 /// Runs a worker until `shutdown`, then drains: running jobs get `drain_timeout_secs`, what still runs then is handed back
 /// and another worker goes on. Dropping the future instead is a crash: leases end, nothing is reported.
 pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Result<()> {
@@ -51,19 +68,24 @@ pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Res
         let message = format!("[worker] spool_dir {} cannot be made", config.spool_dir.display());
         Error::invalid(message).with_source(error)
     })?;
+    run_over(Ports::from(deps), config, shutdown).await
+}
+
+/// [`run`] over any ways out.
+pub async fn run_over(ports: Ports, config: Config, shutdown: CancellationToken) -> Result<()> {
     let identity = Identity {
         worker_id: WorkerId::random(),
         host: config.host.clone(),
         availability_zone: config.storage_availability_zone.clone(),
-        service: deps.store.service(),
+        service: ports.store.service(),
         slots: config.backup_max_operations,
     };
-    let link = Link::new(deps.channel, identity.worker_id);
-    let spaces = Spaces::open(&deps.pools).await;
+    let link = Link::new(ports.calls, identity.worker_id);
+    let spaces = Spaces::open(&ports.pools).await;
     let known = async {
         // Its queue comes first: what is sent to a registered worker that has none is dropped, and that job waits until its
         // claim is overdue.
-        let consumer = intake::open(deps.broker.as_ref(), &identity).await;
+        let consumer = intake::open(ports.broker.as_ref(), &identity).await;
         Ok::<_, Error>((consumer, register(&link, &identity, &spaces).await?))
     };
     let Some(known) = shutdown.run_until_cancelled(known).await else { return Ok(()) };
@@ -85,8 +107,8 @@ pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Res
         unsent: VecDeque::new(),
     };
     let (changed, changes) = watch::channel(());
-    let _stored = Watch::start(&deps.pools, &link, &changes);
-    let workshop = Arc::new(Workshop::new(deps.store, deps.pools, &config, &identity));
+    let _stored = Watch::start(&ports.pools, &link, &changes);
+    let workshop = Arc::new(Workshop::new(ports.operations, ports.store, ports.pools, &config, &identity));
     let worker = Arc::new(Worker { identity, link, running: Arc::clone(&running), workshop, checkpoints, changed });
 
     let session_end = CancellationToken::new();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Error, Result};
+use futures::StreamExt;
 use proto::worker::scheduler_command::Command;
 use proto::worker::worker_event::Event;
 use proto::worker::{CancelJob, Checkpoint, Heartbeat, SchedulerCommand, WorkerEvent};
@@ -114,18 +115,19 @@ impl Session {
         let mut told_draining = self.draining.is_cancelled();
         loop {
             tokio::select! {
+                biased;
                 _ = tick.tick() => {
                     stream.beat_due.get_or_insert_with(Instant::now);
                 }
+                command = commands.next() => match command.transpose()? {
+                    Some(command) => if let Some(ended) = self.obey(command, &mut stream) { return Ok(ended) },
+                    None => return Ok(Ended::ByScheduler),
+                },
                 () = until(stream.waiting_since().map(|since| since + patience)) => return Err(silent()),
                 () = self.draining.cancelled(), if !told_draining => {
                     told_draining = true;
                     stream.beat_due.get_or_insert_with(Instant::now);
                 }
-                command = commands.message() => match command.map_err(proto::error_from_status)? {
-                    Some(command) => if let Some(ended) = self.obey(command, &mut stream) { return Ok(ended) },
-                    None => return Ok(Ended::ByScheduler),
-                },
                 Some(checkpoint) = self.checkpoints.recv(), if self.unsent.len() < CHECKPOINTS_WAITING => {
                     self.unsent.push_back(checkpoint);
                 }

@@ -76,7 +76,7 @@ async fn ask(pool: Arc<dyn Pool>, latest: Latest, answered: tokio::sync::oneshot
     let mut answered = Some(answered);
     loop {
         let asked = Arc::clone(&pool);
-        match tokio::task::spawn_blocking(move || asked.space()).await {
+        match stdx::task::blocking(move || asked.space()).await {
             Ok(Ok(space)) => {
                 let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
                 let answered = Answered { at: Instant::now(), backend: pool.backend().clone(), space };
@@ -85,7 +85,9 @@ async fn ask(pool: Arc<dyn Pool>, latest: Latest, answered: tokio::sync::oneshot
             Ok(Err(error)) => {
                 tracing::warn!(pool = pool.name(), error = %Chain(&error), "pool does not say how much room it has");
             }
-            Err(error) => tracing::error!(pool = pool.name(), %error, "asking a pool for its room failed"),
+            Err(error) => {
+                tracing::error!(pool = pool.name(), error = %Chain(&error), "asking a pool for its room failed")
+            }
         }
         if let Some(answered) = answered.take()
             && answered.send(()).is_err()

@@ -63,6 +63,7 @@ async fn keep_telling(pool: Arc<dyn Pool>, link: Link, mut changed: watch::Recei
         }
         tokio::time::sleep(REST).await;
         tokio::select! {
+            biased;
             () = tokio::time::sleep(PERIOD) => {}
             Ok(()) = changed.changed() => {}
         }
@@ -86,7 +87,7 @@ async fn asked<T: Send + 'static>(
     act: impl FnOnce(&dyn Pool) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let pool = Arc::clone(pool);
-    let asked = tokio::task::spawn_blocking(move || act(&*pool)).await;
+    let asked = stdx::task::blocking(move || act(&*pool)).await;
     asked.map_err(|error| domain::Error::internal("looking through a pool failed").with_source(error))?
 }
 

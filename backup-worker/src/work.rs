@@ -33,12 +33,14 @@ use volume::Pool;
 use crate::config::{Config, Layout};
 use crate::identity::Identity;
 use crate::link::{JobKey, Link};
+use crate::operations::Operations;
 use crate::reporter::Reporter;
 use crate::running::{Entry, Stop};
 
 /// What jobs work with.
 #[derive(Debug)]
 pub(crate) struct Workshop {
+    operations: Arc<dyn Operations>,
     store: Arc<dyn ObjectStore>,
     pools: BTreeMap<String, Arc<dyn Pool>>,
     settings: Settings,
@@ -49,12 +51,14 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     pub(crate) fn new(
+        operations: Arc<dyn Operations>,
         store: Arc<dyn ObjectStore>,
         pools: Vec<Arc<dyn Pool>>,
         config: &Config,
         identity: &Identity,
     ) -> Self {
         Self {
+            operations,
             store,
             pools: pools.into_iter().map(|pool| (pool.name().to_owned(), pool)).collect(),
             settings: config.settings(),
@@ -148,7 +152,7 @@ async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let end = end.clone();
-    match tokio::task::spawn_blocking(move || check(&end).and_then(|()| act())).await {
+    match stdx::task::blocking(move || check(&end).and_then(|()| act())).await {
         Ok(result) => result,
         Err(error) => Err(Error::internal("The backup worker failed inside; its log says why.").with_source(error)),
     }

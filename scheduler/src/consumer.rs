@@ -49,7 +49,7 @@ async fn consume(core: &Core, broker: &dyn Broker) {
     }
 }
 
-async fn handle(core: &Core, delivery: Delivery) {
+pub(crate) async fn handle(core: &Core, delivery: Delivery) {
     let settled = match parse(&delivery) {
         Some(id) => {
             let span = tracing::info_span!("look at job", job_id = %id);

@@ -5,7 +5,7 @@ mod checkpoints;
 mod claim;
 mod finish;
 mod register;
-mod session;
+pub(crate) mod session;
 mod stored;
 
 use std::pin::Pin;
@@ -42,8 +42,8 @@ pub(crate) fn service(core: Arc<Core>, shutdown: CancellationToken) -> WorkersSe
 }
 
 pub(crate) struct Service {
-    core: Arc<Core>,
-    shutdown: CancellationToken,
+    pub(crate) core: Arc<Core>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 #[tonic::async_trait]

@@ -18,6 +18,8 @@ mod scheduler;
 mod sessions;
 mod settle;
 mod spec;
+#[cfg(feature = "simulation")]
+pub mod stepped;
 mod turns;
 
 pub use config::{Config, Sections};

@@ -19,6 +19,7 @@ use stdx::report::Chain;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::core::Core;
 
 /// A job that is cancelled has stopped within two seconds.
@@ -31,20 +32,24 @@ const SERVICES_PERIOD: Duration = Duration::from_secs(10);
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
-type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
+pub(crate) type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
 
-pub(crate) fn spawn(core: &Arc<Core>, shutdown: &CancellationToken) {
-    let leases_period = Duration::from_millis(core.config.tick_ms);
-    let stops_period = Duration::from_millis(core.config.tick_ms.min(STOPS_PERIOD_MS_MAX));
-    let all: [(&'static str, Duration, Reconcile); 6] = [
+/// Every reconciler with its name and period.
+pub(crate) fn all(config: &Config) -> [(&'static str, Duration, Reconcile); 6] {
+    let leases_period = Duration::from_millis(config.tick_ms);
+    let stops_period = Duration::from_millis(config.tick_ms.min(STOPS_PERIOD_MS_MAX));
+    [
         ("ended leases", leases_period, |core, now| Box::pin(leases::reconcile(core, now))),
         ("jobs to stop", stops_period, |core, _| Box::pin(stops::reconcile(core))),
         ("stuck resources", STUCK_PERIOD, |core, now| Box::pin(stuck::reconcile(core, now))),
         ("dead workers", WORKERS_PERIOD, |core, now| Box::pin(workers::reconcile(core, now))),
         ("expired messages", MESSAGES_PERIOD, |core, now| Box::pin(messages::reconcile(core, now))),
         ("own service row", SERVICES_PERIOD, |core, now| Box::pin(services::reconcile(core, now))),
-    ];
-    for (name, period, reconcile) in all {
+    ]
+}
+
+pub(crate) fn spawn(core: &Arc<Core>, shutdown: &CancellationToken) {
+    for (name, period, reconcile) in all(&core.config) {
         let core = Arc::clone(core);
         let shutdown = shutdown.clone();
         stdx::task::spawn(name, async move {

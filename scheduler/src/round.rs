@@ -49,7 +49,7 @@ async fn rounds(core: &Core) {
     }
 }
 
-async fn round(core: &Core, now: Timestamp) -> Result<()> {
+pub(crate) async fn round(core: &Core, now: Timestamp) -> Result<()> {
     end_cancelled(core, now).await?;
     let mut fleet = place::fleet(core, now).await?;
     let waiting = jobs::waiting(&mut core.database.read().await?).await?;

@@ -33,7 +33,7 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: CreateBackup) ->
 
 async fn remove_objects(shop: &Workshop, task: &Task, place: &BeginBackupResponse) -> Result<()> {
     task.reporter.still_ours().await?;
-    engine::delete(&shop.context(&task.lost), &place.container, &place.prefix).await
+    shop.operations.delete(&shop.context(&task.lost), &place.container, &place.prefix).await
 }
 
 /// Settles where the objects lie. An earlier attempt's answer stands, a container that the caller chose as well.
@@ -98,7 +98,7 @@ async fn back_up(
     };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
     let context = shop.context(&task.stop);
-    let result = engine::back_up(&context, request, reporter).await;
+    let result = shop.operations.back_up(&context, request, reporter).await;
     let left_to_another = matches!(&result, Err(error) if error.kind() == Kind::Cancelled) && !task.cancelled_by_user();
     if !left_to_another {
         source.close(task, result.is_ok()).await;

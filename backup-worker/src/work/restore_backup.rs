@@ -27,7 +27,7 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: RestoreBackup) -
     let (target, target_is_new) = task.blocking(open).await?;
     let request = RestoreRequest { chain, target, target_is_new };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
-    let layers = engine::restore(&shop.context(&task.stop), request, reporter).await?;
+    let layers = shop.operations.restore(&shop.context(&task.stop), request, reporter).await?;
     let remembered = remembered::fold(layers);
     Ok(Done { volume_meta: remembered.into_iter().map(to_wire).collect(), ..Done::default() })
 }

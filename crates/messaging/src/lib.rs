@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub use config::Config;
 pub use memory::memory;
 pub use port::{Broker, Consumer, Delivery, Envelope, Settle};
-pub use unroutable::is_unroutable;
+pub use unroutable::{is_unroutable, unroutable};
 
 /// The broker that the configuration names. Fails with `Invalid`, and only for a URL that cannot be right: a broker that
 /// is away is retried by `publish` and `consume`, so services may start before it.

@@ -8,7 +8,8 @@ use domain::Error;
 struct Unroutable;
 
 /// The error of a publish to a queue that nobody declared, or that has expired.
-pub(crate) fn unroutable(queue: &str) -> Error {
+#[must_use]
+pub fn unroutable(queue: &str) -> Error {
     Error::unavailable(format!("queue {queue} does not exist at the message broker")).with_source(Unroutable)
 }
 

@@ -28,6 +28,39 @@ impl Relay {
     }
 }
 
+/// A relay that a simulation moves, round by round.
+#[cfg(feature = "simulation")]
+#[derive(Debug)]
+pub struct Stepped {
+    task: relay::Task,
+    nudge: Nudge,
+}
+
+#[cfg(feature = "simulation")]
+impl Stepped {
+    #[must_use]
+    pub fn new(database: db::Database, broker: Arc<dyn Broker>) -> Self {
+        let nudge = Nudge(Arc::new(Notify::new()));
+        Self { task: relay::Task::new(database, broker, nudge.clone()), nudge }
+    }
+
+    #[must_use]
+    pub fn nudge(&self) -> Nudge {
+        self.nudge.clone()
+    }
+
+    /// Whether somebody woke it since it was asked last.
+    #[must_use]
+    pub fn was_woken(&self) -> bool {
+        futures::FutureExt::now_or_never(self.nudge.woken()).is_some()
+    }
+
+    /// One round, as the relay's task makes them.
+    pub async fn round(&mut self) -> domain::Result<()> {
+        self.task.round().await.map(drop)
+    }
+}
+
 /// Tells a relay that a row was committed. Without it the row goes out at the next poll.
 #[derive(Clone, Debug)]
 pub struct Nudge(Arc<Notify>);

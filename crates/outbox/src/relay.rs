@@ -31,6 +31,7 @@ const UNREACHABLE_MAX: usize = 1000;
 /// What a worker did not hear of in this time is assigned anew, with a message of its own.
 const WORKER_HINT_SECS: i64 = 60;
 
+#[derive(Debug)]
 pub(crate) struct Task {
     database: db::Database,
     broker: Arc<dyn Broker>,
@@ -43,7 +44,7 @@ pub(crate) struct Task {
 
 /// What a round found.
 #[derive(PartialEq, Eq)]
-enum Found {
+pub(crate) enum Found {
     Everything,
     /// The batch was full: there may be more.
     More,
@@ -110,7 +111,7 @@ impl Task {
         }
     }
 
-    async fn round(&mut self) -> Result<Found> {
+    pub(crate) async fn round(&mut self) -> Result<Found> {
         if !self.declared {
             self.broker.declare(topology::JOBS).await?;
             self.declared = true;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::Rng;
+use crate::chance;
 
 /// A growing delay. `next_delay` answers between half of the current step and the whole of it.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Backoff {
     pub fn next_delay(&mut self) -> Duration {
         let step = self.step;
         self.step = (self.step * 2).min(self.max);
-        step.mul_f64(rand::rng().random_range(0.5..=1.0))
+        step.mul_f64(0.5 + chance::fraction() / 2.0)
     }
 
     /// Call after a success: the next failure starts again with the shortest delay.

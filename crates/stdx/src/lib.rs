@@ -1,6 +1,7 @@
 //! What could have been in std. Nothing here knows what a backup is; what does belongs elsewhere.
 
 pub mod backoff;
+pub mod chance;
 pub mod hex;
 pub mod host;
 pub mod pages;

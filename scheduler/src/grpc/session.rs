@@ -35,14 +35,14 @@ pub(super) fn open(
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Result<SchedulerCommand, Status>> + Send + use<> {
     let (commands, waiting) = mpsc::channel(COMMANDS_WAITING);
-    let session = Session { core, commands, worker: None, reported_at: None };
+    let session = Session::new(core, commands);
     stdx::task::spawn("worker session", async move {
         shutdown.run_until_cancelled(session.run(events)).await;
     });
     ReceiverStream::new(waiting)
 }
 
-struct Session {
+pub(crate) struct Session {
     core: Arc<Core>,
     commands: Commands,
     /// Known from the first heartbeat on.
@@ -52,9 +52,13 @@ struct Session {
 }
 
 /// The worker hung up.
-struct Gone;
+pub(crate) struct Gone;
 
 impl Session {
+    pub(crate) const fn new(core: Arc<Core>, commands: Commands) -> Self {
+        Self { core, commands, worker: None, reported_at: None }
+    }
+
     async fn run(mut self, events: Streaming<WorkerEvent>) {
         let mut batches = events.ready_chunks(EVENTS_AT_ONCE);
         while let Some(batch) = batches.next().await {
@@ -81,7 +85,7 @@ impl Session {
     }
 
     /// Events that came together: heartbeats first, because leases hang on them, then all checkpoints at once.
-    async fn handle(&mut self, events: Vec<Event>) -> Result<Result<(), Gone>> {
+    pub(crate) async fn handle(&mut self, events: Vec<Event>) -> Result<Result<(), Gone>> {
         let mut stored = Vec::new();
         for event in events {
             match event {
