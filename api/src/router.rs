@@ -10,9 +10,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use crate::call::App;
 use crate::error::page_not_found;
 use crate::handlers::{
-    attachments, backups, capabilities, clusters, consistencygroups, default_types, extensions, group_snapshots,
-    group_types, groups, hosts, jobs, limits, messages, pools, qos_specs, quota_classes, quotas, resource_filters,
-    services, snapshots, transfers, types, verification, versions, volumes, workers, zones,
+    attachments, backups, capabilities, clusters, consistencygroups, dead_letters, default_types, extensions, fleet,
+    group_snapshots, group_types, groups, hosts, jobs, limits, messages, pools, qos_specs, quota_classes, quotas,
+    resource_filters, services, snapshots, transfers, types, verification, versions, volumes, workers, zones,
 };
 use crate::openapi::{self, Needs, Routes, answers, ok, status};
 use crate::pipeline::{check_version, enclose, identify};
@@ -68,6 +68,8 @@ pub(crate) fn described() -> [Routes; 3] {
         .with(quota_classes::routes)
         .with(messages::routes)
         .with(jobs::routes)
+        .with(fleet::routes)
+        .with(dead_letters::routes)
         .with(verification::routes)
         .with(extensions::routes);
     [open, discovery, versioned]

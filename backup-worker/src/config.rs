@@ -20,6 +20,8 @@ pub struct Config {
     pub storage_availability_zone: String,
     /// Jobs at once.
     pub backup_max_operations: u32,
+    /// What all jobs together may send to the store and read from it; 0: as fast as it goes.
+    pub bytes_per_second_max: u64,
     /// Where hash files wait until they are stored; needs about 0.3 % of the largest volume.
     pub spool_dir: PathBuf,
     /// How long running jobs may go on after the wish to stop, before they are handed back.
@@ -39,8 +41,9 @@ impl Default for Config {
             host: stdx::host::name(),
             storage_availability_zone: "nova".to_owned(),
             backup_max_operations: 4,
+            bytes_per_second_max: 0,
             spool_dir: std::env::temp_dir().join("emberkeep-spool"),
-            drain_timeout_secs: 30,
+            drain_timeout_secs: 20,
             engine: EngineConfig::default(),
             layout: Layout::default(),
         }

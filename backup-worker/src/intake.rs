@@ -8,6 +8,7 @@ use futures::stream::FuturesUnordered;
 use messaging::{Broker, Consumer, topology};
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -19,7 +20,7 @@ use crate::running::Stop;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 /// How long handed-back jobs have to stop and say so.
-const HAND_BACK_TIMEOUT: Duration = Duration::from_secs(15);
+const HAND_BACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Dropped, the jobs are aborted where they are: a crash, as far as everybody else can tell.
 type Jobs = FuturesUnordered<AbortOnDropHandle<()>>;
@@ -28,21 +29,28 @@ type Jobs = FuturesUnordered<AbortOnDropHandle<()>>;
 pub(crate) async fn run(
     worker: &Arc<Worker>,
     consumer: Box<dyn Consumer>,
+    slots: watch::Receiver<u32>,
     draining: &CancellationToken,
     grace: Duration,
 ) {
     let mut jobs = Jobs::new();
-    draining.run_until_cancelled(take_jobs(worker, consumer, &mut jobs)).await;
+    draining.run_until_cancelled(take_jobs(worker, consumer, slots, &mut jobs)).await;
     draining.cancel();
     drain(worker, &mut jobs, grace).await;
 }
 
 /// Returns when the broker was closed.
-async fn take_jobs(worker: &Arc<Worker>, mut consumer: Box<dyn Consumer>, jobs: &mut Jobs) {
-    let slots = usize::try_from(worker.identity.slots).unwrap_or(usize::MAX);
+async fn take_jobs(
+    worker: &Arc<Worker>,
+    mut consumer: Box<dyn Consumer>,
+    mut allowed: watch::Receiver<u32>,
+    jobs: &mut Jobs,
+) {
     loop {
+        let slots = usize::try_from(*allowed.borrow_and_update()).unwrap_or(usize::MAX);
         tokio::select! {
             biased;
+            Ok(()) = allowed.changed() => {}
             // A full worker leaves further hints in the queue.
             delivery = consumer.next(), if jobs.len() < slots => {
                 let Some(delivery) = delivery else { return };

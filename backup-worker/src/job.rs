@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::identity::Identity;
 use crate::link::{JobKey, Link};
 use crate::reporter::Reporter;
 use crate::running::{Admission, Entry, Running, Stop, key_of};
@@ -31,7 +30,6 @@ const REPORTS_OF_STOPPED_MAX: u32 = 5;
 /// What all jobs of a worker share.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) identity: Identity,
     pub(crate) link: Link,
     pub(crate) running: Arc<Running>,
     pub(crate) workshop: Arc<Workshop>,

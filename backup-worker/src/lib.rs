@@ -10,6 +10,7 @@ mod identity;
 mod intake;
 mod job;
 mod lease;
+mod limits;
 mod link;
 mod operations;
 mod reporter;

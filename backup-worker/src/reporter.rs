@@ -14,10 +14,6 @@ use tokio::sync::mpsc;
 use crate::link::Link;
 use crate::running::Entry;
 
-/// How long a transfer waits for a session that does not take checkpoints. A checkpoint that is dropped costs a later
-/// attempt one transfer, nothing else.
-const PATIENCE: Duration = Duration::from_millis(500);
-
 /// How often a scheduler that does not answer is asked whose job it is.
 const QUESTIONS_MAX: u32 = 4;
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -71,8 +67,10 @@ impl engine::Reporter for Reporter {
             generation: self.entry.key.generation,
             object: Some(to_wire(object)),
         };
-        if self.checkpoints.send_timeout(checkpoint, PATIENCE).await.is_err() {
-            tracing::debug!("checkpoint dropped: the scheduler does not take it now");
+        // A transfer waits for a session that takes no checkpoints: without them a later attempt would begin it anew.
+        let taken = self.entry.stop.run_until_cancelled(self.checkpoints.send(checkpoint)).await;
+        if !matches!(taken, Some(Ok(()))) {
+            tracing::debug!("checkpoint dropped: the job has stopped");
         }
         Ok(())
     }

@@ -36,6 +36,7 @@ pub(crate) struct Entry {
     pub(crate) lost: CancellationToken,
     why: OnceLock<Stop>,
     claimed: AtomicBool,
+    leaving: AtomicBool,
     /// When the last message that the scheduler has answered was sent.
     confirmed: Mutex<Instant>,
     done_bytes: AtomicI64,
@@ -51,6 +52,7 @@ impl Entry {
             lost,
             why: OnceLock::new(),
             claimed: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             confirmed: Mutex::new(Instant::now()),
             done_bytes: AtomicI64::new(0),
             total_bytes: AtomicI64::new(0),
@@ -62,6 +64,11 @@ impl Entry {
         if self.why.set(why).is_ok() {
             self.stop.cancel();
         }
+    }
+
+    /// True once: the first time that the job is to be handed back soon.
+    pub(crate) fn is_told_to_leave(&self) -> bool {
+        !self.leaving.swap(true, Ordering::AcqRel)
     }
 
     pub(crate) fn why(&self) -> Option<Stop> {

@@ -1,6 +1,5 @@
 //! One worker process's life.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use messaging::Broker;
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
 use storage::ObjectStore;
+use storage::layers::Paced;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -21,10 +21,11 @@ use crate::identity::Identity;
 use crate::intake;
 use crate::job::Worker;
 use crate::lease::{Lease, Terms};
+use crate::limits::Limits;
 use crate::link::{Calls, Grpc, Link};
 use crate::operations::{Engine, Operations};
 use crate::running::Running;
-use crate::session::Session;
+use crate::session::{InDoubt, Session};
 use crate::spaces::Spaces;
 use crate::stored::Watch;
 use crate::work::Workshop;
@@ -32,7 +33,7 @@ use crate::work::Workshop;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Checkpoints of all jobs on their way to the session.
-const CHECKPOINTS_WAITING: usize = 256;
+const CHECKPOINTS_WAITING: usize = 4;
 
 /// What a worker works with.
 #[derive(Debug)]
@@ -80,6 +81,8 @@ pub async fn run_over(ports: Ports, config: Config, shutdown: CancellationToken)
         service: ports.store.service(),
         slots: config.backup_max_operations,
     };
+    let limits = Limits::new(config.backup_max_operations, config.bytes_per_second_max);
+    let store: Arc<dyn ObjectStore> = Arc::new(Paced::new(ports.store, limits.pace()));
     let link = Link::new(ports.calls, identity.worker_id);
     let spaces = Spaces::open(&ports.pools).await;
     let known = async {
@@ -92,6 +95,7 @@ pub async fn run_over(ports: Ports, config: Config, shutdown: CancellationToken)
     let (consumer, lease) = known?;
     tracing::info!(worker_id = %identity.worker_id, host = identity.host, "backup worker registered");
 
+    let grace = Duration::from_secs(config.drain_timeout_secs);
     let terms = Arc::new(Terms::new(lease));
     let running = Arc::new(Running::default());
     let draining = shutdown.child_token();
@@ -102,20 +106,22 @@ pub async fn run_over(ports: Ports, config: Config, shutdown: CancellationToken)
         running: Arc::clone(&running),
         spaces,
         terms: Arc::clone(&terms),
+        limits: limits.clone(),
+        grace,
         checkpoints: checkpoints_waiting,
         draining: draining.clone(),
-        unsent: VecDeque::new(),
+        in_doubt: InDoubt::default(),
     };
     let (changed, changes) = watch::channel(());
     let _stored = Watch::start(&ports.pools, &link, &changes);
-    let workshop = Arc::new(Workshop::new(ports.operations, ports.store, ports.pools, &config, &identity));
-    let worker = Arc::new(Worker { identity, link, running: Arc::clone(&running), workshop, checkpoints, changed });
+    let workshop = Arc::new(Workshop::new(ports.operations, store, ports.pools, &config, &identity));
+    let worker = Arc::new(Worker { link, running: Arc::clone(&running), workshop, checkpoints, changed });
 
     let session_end = CancellationToken::new();
     let session = AbortOnDropHandle::new(stdx::task::spawn("session", session.keep(session_end.clone())));
     let clock = async move { running.watch_leases(&terms).await };
     let _clock = AbortOnDropHandle::new(stdx::task::spawn("lease clock", clock));
-    intake::run(&worker, consumer, &draining, Duration::from_secs(config.drain_timeout_secs)).await;
+    intake::run(&worker, consumer, limits.slots(), &draining, grace).await;
     session_end.cancel();
     session.await.map_err(|error| Error::internal("the session's task failed").with_source(error))?;
     tracing::info!("backup worker stopped");

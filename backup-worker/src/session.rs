@@ -8,7 +8,7 @@ use domain::{Error, Result};
 use futures::StreamExt;
 use proto::worker::scheduler_command::Command;
 use proto::worker::worker_event::Event;
-use proto::worker::{CancelJob, Checkpoint, Heartbeat, SchedulerCommand, WorkerEvent};
+use proto::worker::{CancelJob, Checkpoint, HandBack, Heartbeat, SchedulerCommand, WorkerEvent};
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
 use tokio::sync::mpsc;
@@ -18,14 +18,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identity::Identity;
 use crate::lease::{Lease, Terms};
+use crate::limits::Limits;
 use crate::link::{JobKey, Link};
-use crate::running::{Running, Stop, key_of};
+use crate::running::{Entry, Running, Stop, key_of};
 use crate::spaces::Spaces;
 
 /// Events that the transport has taken but not sent.
 const EVENTS_WAITING: usize = 16;
-/// Checkpoints that wait for room in it.
-const CHECKPOINTS_WAITING: usize = 64;
+/// Checkpoints that the scheduler has not said to have noted; with those that wait for the session and what is being stored
+/// they are what a later attempt may have to do again. More of them wait.
+const IN_DOUBT_MAX: usize = 40;
+/// So many are worth a heartbeat out of turn, whose answer confirms them.
+const IN_DOUBT_BEAT: usize = 20;
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
@@ -35,11 +39,47 @@ pub(crate) struct Session {
     pub(crate) running: Arc<Running>,
     pub(crate) spaces: Spaces,
     pub(crate) terms: Arc<Terms>,
+    pub(crate) limits: Limits,
+    /// How long a job that is to be handed back may still go on.
+    pub(crate) grace: Duration,
     pub(crate) checkpoints: mpsc::Receiver<Checkpoint>,
     /// Cancelled: no new jobs, please.
     pub(crate) draining: CancellationToken,
-    /// Taken from `checkpoints`, not yet sent; outlives a broken stream.
-    pub(crate) unsent: VecDeque<Checkpoint>,
+    pub(crate) in_doubt: InDoubt,
+}
+
+/// Checkpoints taken from the jobs and not known to be noted. They outlive a broken stream: the next one sends them again.
+#[derive(Default)]
+pub(crate) struct InDoubt {
+    unsent: VecDeque<Checkpoint>,
+    /// With the number of heartbeats that had gone before on the same stream.
+    sent: VecDeque<(u64, Checkpoint)>,
+}
+
+impl InDoubt {
+    fn len(&self) -> usize {
+        self.unsent.len() + self.sent.len()
+    }
+
+    /// What was sent on a stream that broke is not sent.
+    fn begin_again(&mut self) {
+        for (_, checkpoint) in self.sent.drain(..).rev() {
+            self.unsent.push_front(checkpoint);
+        }
+    }
+
+    fn next(&mut self, beats: u64) -> Option<Checkpoint> {
+        let next = self.unsent.pop_front()?;
+        self.sent.push_back((beats, next.clone()));
+        Some(next)
+    }
+
+    /// The scheduler answered this many heartbeats of the stream.
+    fn answered(&mut self, beats: u64) {
+        while self.sent.front().is_some_and(|(before, _)| *before < beats) {
+            self.sent.pop_front();
+        }
+    }
 }
 
 /// A heartbeat that was not answered yet.
@@ -54,6 +94,8 @@ struct Stream {
     /// Since when a heartbeat is to be sent; it goes before all checkpoints.
     beat_due: Option<Instant>,
     unanswered: VecDeque<Unanswered>,
+    /// Heartbeats that were sent.
+    beats: u64,
 }
 
 impl Stream {
@@ -104,7 +146,8 @@ impl Session {
 
     async fn stream(&mut self) -> Result<Ended> {
         let (events, waiting) = mpsc::channel(EVENTS_WAITING);
-        let mut stream = Stream { events, beat_due: Some(Instant::now()), unanswered: VecDeque::new() };
+        let mut stream = Stream { events, beat_due: Some(Instant::now()), unanswered: VecDeque::new(), beats: 0 };
+        self.in_doubt.begin_again();
         let first = self.next_event(&mut stream);
         stream.events.try_send(first).map_err(|_| closed())?;
         let (patience, interval) = (self.terms.get().patience(), self.terms.get().heartbeat_interval);
@@ -128,10 +171,13 @@ impl Session {
                     told_draining = true;
                     stream.beat_due.get_or_insert_with(Instant::now);
                 }
-                Some(checkpoint) = self.checkpoints.recv(), if self.unsent.len() < CHECKPOINTS_WAITING => {
-                    self.unsent.push_back(checkpoint);
+                Some(checkpoint) = self.checkpoints.recv(), if self.in_doubt.len() < IN_DOUBT_MAX => {
+                    self.in_doubt.unsent.push_back(checkpoint);
+                    if self.in_doubt.len() >= IN_DOUBT_BEAT && stream.unanswered.is_empty() {
+                        stream.beat_due.get_or_insert_with(Instant::now);
+                    }
                 }
-                room = room(stream.events.clone()), if stream.beat_due.is_some() || !self.unsent.is_empty() => {
+                room = room(stream.events.clone()), if stream.beat_due.is_some() || !self.in_doubt.unsent.is_empty() => {
                     let event = self.next_event(&mut stream);
                     room?.send(event);
                 }
@@ -142,11 +188,12 @@ impl Session {
     /// The heartbeat if one is due, else the oldest checkpoint.
     fn next_event(&mut self, stream: &mut Stream) -> WorkerEvent {
         if stream.beat_due.is_none()
-            && let Some(checkpoint) = self.unsent.pop_front()
+            && let Some(checkpoint) = self.in_doubt.next(stream.beats)
         {
             return WorkerEvent { event: Some(Event::Checkpoint(checkpoint)) };
         }
         stream.beat_due = None;
+        stream.beats += 1;
         let claimed = self.running.claimed();
         let heartbeat = Heartbeat {
             worker_id: self.identity.worker_id.to_string(),
@@ -159,20 +206,30 @@ impl Session {
         WorkerEvent { event: Some(Event::Heartbeat(heartbeat)) }
     }
 
-    fn obey(&self, command: SchedulerCommand, stream: &mut Stream) -> Option<Ended> {
+    fn obey(&mut self, command: SchedulerCommand, stream: &mut Stream) -> Option<Ended> {
         match command.command {
-            Some(Command::HeartbeatAck(_)) => {
+            Some(Command::HeartbeatAck(ack)) => {
+                self.limits.obey(&ack);
                 if let Some(answered) = stream.unanswered.pop_front() {
                     self.running.confirm(&answered.jobs, answered.sent);
+                    self.in_doubt.answered(stream.beats - stream.unanswered.len() as u64);
                 }
             }
             Some(Command::CancelJob(cancel)) => self.cancel(&cancel),
+            Some(Command::HandBack(job)) => self.hand_back(&job),
             Some(Command::Drain(_)) => self.draining.cancel(),
             Some(Command::Unknown(_)) => return Some(Ended::NotRegistered),
             // A command of a newer scheduler.
             None => {}
         }
         None
+    }
+
+    fn hand_back(&self, job: &HandBack) {
+        let entry = key_of(&job.job_id, job.generation).and_then(|key| self.running.get(key));
+        let Some(entry) = entry.filter(|entry| entry.is_told_to_leave()) else { return };
+        tracing::info!(job_id = job.job_id, grace_secs = self.grace.as_secs(), "the job shall move to another host");
+        stdx::task::spawn("hand back", leave(entry, self.grace));
     }
 
     fn cancel(&self, cancel: &CancelJob) {
@@ -184,6 +241,13 @@ impl Session {
         } else {
             entry.stop(Stop::Asked);
         }
+    }
+}
+
+/// Waits for the end of the job or of its grace.
+async fn leave(entry: Arc<Entry>, grace: Duration) {
+    if entry.stop.run_until_cancelled(tokio::time::sleep(grace)).await.is_some() {
+        entry.stop(Stop::HandedBack);
     }
 }
 
@@ -204,4 +268,29 @@ fn silent() -> Error {
 
 fn closed() -> Error {
     Error::unavailable("the session's stream was closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(number: i64) -> Checkpoint {
+        Checkpoint { generation: number, ..Checkpoint::default() }
+    }
+
+    #[test]
+    fn what_was_not_confirmed_is_sent_again_in_order() {
+        let mut in_doubt = InDoubt::default();
+        in_doubt.unsent.extend((0..6).map(checkpoint));
+        for beats in [1, 1, 2, 3] {
+            in_doubt.next(beats).expect("one");
+        }
+        in_doubt.answered(1);
+        assert_eq!(in_doubt.len(), 6, "the first heartbeat went before all of them");
+        in_doubt.answered(2);
+        assert_eq!(in_doubt.len(), 4, "the second came after two of them");
+        in_doubt.begin_again();
+        let again: Vec<i64> = std::iter::from_fn(|| in_doubt.next(0)).map(|checkpoint| checkpoint.generation).collect();
+        assert_eq!(again, [2, 3, 4, 5]);
+    }
 }

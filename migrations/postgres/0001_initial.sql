@@ -451,6 +451,14 @@ CREATE INDEX jobs_verifying ON jobs (backup_id, created_at, id) WHERE kind = 'ba
 CREATE INDEX jobs_by_group ON jobs (group_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_group_snapshot ON jobs (group_snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 
+-- What an operator allows the workers of a host, in place of what their configuration says; null: what that says.
+CREATE TABLE host_limits (
+    host TEXT PRIMARY KEY,
+    slots BIGINT,
+    bytes_per_second BIGINT,
+    updated_at BIGINT NOT NULL
+);
+
 -- Objects of an unfinished backup that are durable in the store.
 CREATE TABLE job_checkpoints (
     job_id TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
@@ -463,6 +471,14 @@ CREATE TABLE job_checkpoints (
     PRIMARY KEY (job_id, name)
 );
 CREATE INDEX job_checkpoints_in_order ON job_checkpoints (job_id, offset_bytes, name);
+
+-- Messages that nobody could handle.
+CREATE TABLE dead_letters (
+    id TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX dead_letters_by_age ON dead_letters (created_at, id);
 
 -- Messages to send; a row goes when the broker has confirmed it.
 CREATE TABLE outbox (

@@ -32,8 +32,9 @@ impl Default for Config {
             listen: "127.0.0.1:8790".to_owned(),
             host: stdx::host::name(),
             storage_availability_zone: "nova".to_owned(),
-            lease_ttl_secs: 15,
-            heartbeat_interval_secs: 3,
+            // With a tick and the pause after a loss, another worker goes on within 15 seconds.
+            lease_ttl_secs: 12,
+            heartbeat_interval_secs: 2,
             claim_timeout_secs: 10,
             tick_ms: 500,
             project_jobs_max: 0,

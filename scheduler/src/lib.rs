@@ -9,6 +9,7 @@
 mod config;
 mod consumer;
 mod core;
+mod dead_letters;
 mod grpc;
 mod need;
 mod place;

@@ -128,15 +128,7 @@ async fn decide(conn: &mut Conn, id: JobId, fleet: &Fleet, now: Timestamp) -> Re
         tracing::warn!(job_id = %job.id, kind = %job.kind, reason, "job can never be placed");
         return Ok(Decision::End(job, Ending::Failed, reason));
     }
-    let is_backup = matches!(
-        job.kind,
-        JobKind::BackupCreate
-            | JobKind::BackupRestore
-            | JobKind::BackupDelete
-            | JobKind::BackupImport
-            | JobKind::BackupVerify
-    );
-    let allowed = fleet.workers.iter().filter(|worker| !(is_backup && worker.backups_disabled));
+    let allowed = fleet.workers.iter().filter(|worker| !(job.kind.is_backup() && worker.backups_disabled));
     let Some(chosen) = placement::place(&need, allowed, job.worker_id) else {
         tracing::debug!(job_id = %job.id, kind = %job.kind, ?need, "no live worker can take the job now");
         return Ok(Decision::Waits);

@@ -40,7 +40,7 @@ pub(crate) fn all(config: &Config) -> [(&'static str, Duration, Reconcile); 6] {
     let stops_period = Duration::from_millis(config.tick_ms.min(STOPS_PERIOD_MS_MAX));
     [
         ("ended leases", leases_period, |core, now| Box::pin(leases::reconcile(core, now))),
-        ("jobs to stop", stops_period, |core, _| Box::pin(stops::reconcile(core))),
+        ("jobs to stop", stops_period, |core, now| Box::pin(stops::reconcile(core, now))),
         ("stuck resources", STUCK_PERIOD, |core, now| Box::pin(stuck::reconcile(core, now))),
         ("dead workers", WORKERS_PERIOD, |core, now| Box::pin(workers::reconcile(core, now))),
         ("expired messages", MESSAGES_PERIOD, |core, now| Box::pin(messages::reconcile(core, now))),

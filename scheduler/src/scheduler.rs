@@ -14,7 +14,7 @@ use tonic::transport::server::Connected;
 
 use crate::config::Config;
 use crate::core::Core;
-use crate::{consumer, grpc, reconcile, round};
+use crate::{consumer, dead_letters, grpc, reconcile, round};
 
 /// What a scheduler works with.
 #[derive(Clone)]
@@ -48,7 +48,8 @@ impl Scheduler {
     #[must_use]
     pub fn start(deps: Deps, config: Config, shutdown: CancellationToken) -> Self {
         let core = Arc::new(Core::new(deps.database, deps.nudge, config));
-        consumer::spawn(Arc::clone(&core), deps.broker, shutdown.clone());
+        consumer::spawn(Arc::clone(&core), Arc::clone(&deps.broker), shutdown.clone());
+        dead_letters::spawn(Arc::clone(&core), deps.broker, shutdown.clone());
         round::spawn(Arc::clone(&core), shutdown.clone());
         reconcile::spawn(&core, &shutdown);
         Self { core }

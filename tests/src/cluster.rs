@@ -113,6 +113,12 @@ impl Cluster {
     /// A worker on another way to the store: one with faults, say.
     #[must_use]
     pub fn worker_on(&self, store: Arc<dyn ObjectStore>) -> Worker {
+        self.worker_of("h1", store)
+    }
+
+    /// The same, on a host of this name.
+    #[must_use]
+    pub fn worker_of(&self, host: &str, store: Arc<dyn ObjectStore>) -> Worker {
         let deps = backup_worker::Deps {
             broker: Arc::clone(&self.broker),
             channel: self.channel.clone(),
@@ -120,7 +126,7 @@ impl Cluster {
             pools: vec![Arc::clone(&self.pool)],
         };
         let config = backup_worker::Config {
-            host: "h1".to_owned(),
+            host: host.to_owned(),
             spool_dir: self.directory.path().join("spool"),
             drain_timeout_secs: 0,
             layout: self.layout.clone(),

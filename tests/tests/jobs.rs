@@ -2,6 +2,7 @@
 
 mod jobs {
     mod cancel;
+    mod moving_on;
     mod trace;
     mod verify;
 }

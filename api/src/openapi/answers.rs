@@ -24,6 +24,7 @@ pub(crate) enum Shape {
     Uuid,
     UuidOrNull,
     Integer,
+    IntegerOrNull,
     Truth,
     /// ISO 8601 without a zone: UTC.
     Time,
@@ -368,6 +369,33 @@ pub(crate) const JOB: Keys = &[
     key("updated_at", Shape::Time),
 ];
 
+pub(crate) const DEAD_LETTERS: Keys = &[
+    key(
+        "dead_letters",
+        Shape::List(&[key("id", Shape::Text), key("body", Shape::Text), key("created_at", Shape::Time)]),
+    ),
+    key("count", Shape::Integer),
+];
+
+/// Null: what the worker's configuration says.
+pub(crate) const LIMITS: Keys = &[key("slots", Shape::IntegerOrNull), key("bytes_per_second", Shape::IntegerOrNull)];
+
+pub(crate) const WORKER: Keys = &[
+    key("id", Shape::Uuid),
+    key("host", Shape::Text),
+    key("availability_zone", Shape::Text),
+    key("backup_driver", Shape::Text),
+    key("slots", Shape::Integer),
+    key("busy", Shape::Integer),
+    key("draining", Shape::Truth),
+    key("backups_disabled", Shape::Truth),
+    key(
+        "pools",
+        Shape::List(&[key("name", Shape::Text), key("free_bytes", Shape::Integer), key("total_bytes", Shape::Integer)]),
+    ),
+    key("limits", Shape::Object(LIMITS)),
+];
+
 /// Null until there was a verification; `job` is the one that was asked for last.
 pub(crate) const VERIFICATION: Keys = &[
     key("backup_id", Shape::Uuid),
@@ -420,6 +448,7 @@ impl Shape {
             Self::Uuid => json!({"type": "string", "format": "uuid"}),
             Self::UuidOrNull => json!({"type": ["string", "null"], "format": "uuid"}),
             Self::Integer => json!({"type": "integer"}),
+            Self::IntegerOrNull => json!({"type": ["integer", "null"]}),
             Self::Truth => json!({"type": "boolean"}),
             Self::Time => json!({"type": "string", "pattern": TIME}),
             Self::TimeOrNull => json!({"type": ["string", "null"], "pattern": TIME}),

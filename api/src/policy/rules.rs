@@ -25,8 +25,12 @@ rules! {
     CLUSTERS_UPDATE = "clusters:update", Admin;
     CONSISTENCYGROUP_CREATE = "consistencygroup:create", Member;
     EMBERKEEP_CANCEL_JOB = "emberkeep:cancel_job", Member;
+    EMBERKEEP_CHANGE_DEAD_LETTERS = "emberkeep:change_dead_letters", Admin;
+    EMBERKEEP_GET_DEAD_LETTERS = "emberkeep:get_dead_letters", Admin;
     EMBERKEEP_GET_JOBS = "emberkeep:get_jobs", Reader;
     EMBERKEEP_GET_VERIFICATION = "emberkeep:get_verification", Reader;
+    EMBERKEEP_GET_WORKERS = "emberkeep:get_workers", Admin;
+    EMBERKEEP_SET_LIMITS = "emberkeep:set_limits", Admin;
     EMBERKEEP_VERIFY_BACKUP = "emberkeep:verify_backup", Member;
     GROUP_ACCESS_GROUP_TYPES_SPECS = "group:access_group_types_specs", Admin;
     GROUP_CREATE = "group:create", Member;

@@ -5,6 +5,7 @@ mod attachments;
 mod cancelling;
 mod configuration;
 mod discovery;
+mod fleet;
 mod fuzz;
 mod group_types;
 mod groups;

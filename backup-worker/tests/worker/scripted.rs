@@ -81,7 +81,7 @@ impl Script {
                     (true, _) => vec![Command::Unknown(Unknown {})],
                     (_, true) => Vec::new(),
                     _ => {
-                        let mut commands = vec![Command::HeartbeatAck(HeartbeatAck {})];
+                        let mut commands = vec![Command::HeartbeatAck(HeartbeatAck::default())];
                         commands.append(&mut self.commands.lock().expect("a lock"));
                         commands
                     }

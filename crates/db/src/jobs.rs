@@ -194,6 +194,12 @@ pub async fn stopping(conn: &mut Conn, limit: i64) -> Result<Vec<Stopping>> {
     Ok(readable(&rows, read))
 }
 
+/// What the worker runs.
+pub async fn running_on(conn: &mut Conn, worker: WorkerId) -> Result<Vec<Job>> {
+    let text = format!("SELECT {COLUMNS} FROM jobs WHERE state = 'running' AND worker_id = $1 ORDER BY id");
+    Ok(readable(&sql(text).bind(worker).fetch_all(conn).await?, from_row))
+}
+
 /// (`queued`, generation) → (`assigned`, generation + 1); also the outbox row for `queue`. `None`: somebody else was faster.
 #[expect(clippy::too_many_arguments, reason = "each is one column of the change; a struct would only name them twice")]
 pub async fn assign(

@@ -112,7 +112,8 @@ pub async fn candidates(conn: &mut Conn, since: Timestamp) -> Result<Vec<Candida
     let disabled: Vec<_> =
         disabled.iter().map(|row| Ok((row.text("host")?, row.text("binary_name")?))).collect::<Result<_>>()?;
     let rows =
-        sql("SELECT workers.id, workers.host, workers.availability_zone, workers.backup_driver, workers.slots, workers.pools, workers.draining,
+        sql("SELECT workers.id, workers.host, workers.availability_zone, workers.backup_driver, workers.pools, workers.draining,
+            COALESCE((SELECT host_limits.slots FROM host_limits WHERE host_limits.host = workers.host), workers.slots) AS slots,
             (SELECT COUNT(*) FROM jobs
              WHERE jobs.worker_id = workers.id AND jobs.state IN ('assigned', 'running')) AS busy
          FROM workers WHERE workers.heartbeat_at > $1 ORDER BY workers.id")

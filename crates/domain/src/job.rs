@@ -47,6 +47,15 @@ words! {
 }
 
 impl JobKind {
+    /// Whether it is the work of a `cinder-backup`.
+    #[must_use]
+    pub const fn is_backup(self) -> bool {
+        matches!(
+            self,
+            Self::BackupCreate | Self::BackupRestore | Self::BackupDelete | Self::BackupImport | Self::BackupVerify
+        )
+    }
+
     /// Whether a user may end it before its time.
     #[must_use]
     pub const fn is_cancellable(self) -> bool {

@@ -34,6 +34,12 @@ impl Candidate {
         !self.disabled && self.busy < self.slots
     }
 
+    /// Whether it is meant to take jobs of `cinder-backup` in this pool, or in none.
+    #[must_use]
+    pub fn backs_up(&self, pool: Option<&str>) -> bool {
+        !self.disabled && !self.backups_disabled && pool.is_none_or(|name| self.pool(name).is_some())
+    }
+
     fn pool(&self, name: &str) -> Option<&PoolReport> {
         self.pools.iter().find(|pool| pool.name == name)
     }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `emberkeep.jobs` | api, scheduler (outbox) | every scheduler | a job is queued |
 //! | `emberkeep.worker.<worker id>` | scheduler (outbox) | that worker | a job is assigned to you |
-//! | `emberkeep.dead` | the broker | an operator | what was rejected or delivered too often |
+//! | `emberkeep.dead` | the broker | every scheduler, into the database | what was rejected or delivered too often |
 //!
 //! All are durable quorum queues. A worker's queue expires when nobody has consumed from it for
 //! [`WORKER_QUEUE_EXPIRES_MS`]: the hints in it are about a process that is gone.

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod chance;
 pub mod hex;
 pub mod host;
+pub mod pace;
 pub mod pages;
 pub mod report;
 pub mod size;

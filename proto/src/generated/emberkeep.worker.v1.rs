@@ -508,7 +508,7 @@ pub struct Checkpoint {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SchedulerCommand {
-    #[prost(oneof = "scheduler_command::Command", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "scheduler_command::Command", tags = "1, 2, 3, 4, 5")]
     pub command: ::core::option::Option<scheduler_command::Command>,
 }
 /// Nested message and enum types in `SchedulerCommand`.
@@ -525,10 +525,27 @@ pub mod scheduler_command {
         /// The scheduler does not know this worker: register again.
         #[prost(message, tag = "4")]
         Unknown(super::Unknown),
+        #[prost(message, tag = "5")]
+        HandBack(super::HandBack),
     }
 }
+/// The checkpoints that were sent before the heartbeat are noted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct HeartbeatAck {}
+pub struct HeartbeatAck {
+    /// What an operator allows the worker's host, in place of what its configuration says. 0: what that says.
+    #[prost(uint32, tag = "1")]
+    pub slots: u32,
+    #[prost(uint64, tag = "2")]
+    pub bytes_per_second: u64,
+}
+/// Somebody else shall go on with the job, if it does not end soon: an operator wants the host empty.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HandBack {
+    #[prost(string, tag = "1")]
+    pub job_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub generation: i64,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelJob {
     #[prost(string, tag = "1")]

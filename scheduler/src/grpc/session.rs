@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use db::host_limits::{self, HostLimits};
 use db::workers::{self, Worker};
 use db::{Conn, jobs, services};
 use domain::ids::WorkerId;
@@ -84,42 +85,48 @@ impl Session {
         event.inspect_err(logged).ok()?.event
     }
 
-    /// Events that came together: heartbeats first, because leases hang on them, then all checkpoints at once.
+    /// Events that came together: heartbeats first, because leases hang on them, then all checkpoints at once. Answered when
+    /// all that is done: the answer to a heartbeat says that the checkpoints before it are noted.
     pub(crate) async fn handle(&mut self, events: Vec<Event>) -> Result<Result<(), Gone>> {
-        let mut stored = Vec::new();
+        let (mut stored, mut answers) = (Vec::new(), Vec::new());
         for event in events {
             match event {
                 Event::Checkpoint(checkpoint) => stored.push(checkpoint),
-                Event::Heartbeat(heartbeat) => {
-                    if self.heartbeat(heartbeat).await?.is_err() {
-                        return Ok(Err(Gone));
-                    }
-                }
+                Event::Heartbeat(heartbeat) => answers.extend(self.heartbeat(heartbeat).await?),
             }
         }
-        if stored.is_empty() { Ok(Ok(())) } else { self.checkpoints(stored).await }
+        if !stored.is_empty() {
+            answers.extend(self.checkpoints(stored).await?);
+        }
+        for command in answers {
+            let sent = self.commands.send(Ok(SchedulerCommand { command: Some(command) })).await;
+            if sent.is_err() {
+                return Ok(Err(Gone));
+            }
+        }
+        Ok(Ok(()))
     }
 
-    async fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<Result<(), Gone>> {
+    async fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<Vec<Command>> {
         let id = proto::parse_worker_id(&heartbeat.worker_id)?;
         if self.worker.replace(id) != Some(id) {
             self.core.sessions.opened(id, &self.commands);
         }
-        let Some(cancelled) = self.renew(id, &heartbeat, Timestamp::now()).await? else {
+        let Some((limits, cancelled)) = self.renew(id, &heartbeat, Timestamp::now()).await? else {
             tracing::info!(worker_id = %id, "unknown worker is asked to register");
-            return Ok(self.send(Command::Unknown(Unknown {})).await);
+            return Ok(vec![Command::Unknown(Unknown {})]);
         };
-        let mut sent = self.send(Command::HeartbeatAck(HeartbeatAck {})).await;
-        for cancel in cancelled {
-            if sent.is_ok() {
-                sent = self.send(Command::CancelJob(cancel)).await;
-            }
-        }
-        Ok(sent)
+        let cancelled = cancelled.into_iter().map(Command::CancelJob);
+        Ok(std::iter::once(Command::HeartbeatAck(allowed(limits))).chain(cancelled).collect())
     }
 
     /// One short transaction: the worker lives, its leases are extended. `None`: nobody registered it.
-    async fn renew(&mut self, id: WorkerId, heartbeat: &Heartbeat, now: Timestamp) -> Result<Option<Vec<CancelJob>>> {
+    async fn renew(
+        &mut self,
+        id: WorkerId,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+    ) -> Result<Option<(HostLimits, Vec<CancelJob>)>> {
         let mut tx = self.core.database.begin("heartbeat").await?;
         let pools = register::pool_reports(&heartbeat.pools);
         if !workers::heartbeat(&mut tx, id, &pools, heartbeat.draining, now).await? {
@@ -137,11 +144,12 @@ impl Session {
             report_services(&mut tx, &worker, now).await?;
             self.reported_at = Some(now);
         }
+        let limits = host_limits::of_worker(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(Some(cancelled))
+        Ok(Some((limits, cancelled)))
     }
 
-    async fn checkpoints(&self, stored: Vec<Checkpoint>) -> Result<Result<(), Gone>> {
+    async fn checkpoints(&self, stored: Vec<Checkpoint>) -> Result<Vec<Command>> {
         let worker = self.worker.ok_or_else(|| Error::invalid("a session begins with a heartbeat"))?;
         let mut objects = Vec::with_capacity(stored.len());
         for checkpoint in stored {
@@ -149,18 +157,11 @@ impl Session {
             let job = proto::parse_job_id(&checkpoint.job_id)?;
             objects.push((Reporter { worker, job, generation: checkpoint.generation }, object));
         }
-        let mut sent = Ok(());
-        for (job, generation) in checkpoints::note(&self.core, objects).await? {
-            if sent.is_ok() {
-                let lost = CancelJob { job_id: job.to_string(), generation, lost: true };
-                sent = self.send(Command::CancelJob(lost)).await;
-            }
-        }
-        Ok(sent)
-    }
-
-    async fn send(&self, command: Command) -> Result<(), Gone> {
-        self.commands.send(Ok(SchedulerCommand { command: Some(command) })).await.map_err(|_| Gone)
+        let lost = checkpoints::note(&self.core, objects).await?.into_iter();
+        let command = |(job, generation): (domain::JobId, i64)| {
+            Command::CancelJob(CancelJob { job_id: job.to_string(), generation, lost: true })
+        };
+        Ok(lost.map(command).collect())
     }
 }
 
@@ -169,6 +170,13 @@ impl Drop for Session {
         if let Some(worker) = self.worker {
             self.core.sessions.closed(worker, &self.commands);
         }
+    }
+}
+
+fn allowed(limits: HostLimits) -> HeartbeatAck {
+    HeartbeatAck {
+        slots: limits.slots.and_then(|slots| u32::try_from(slots).ok()).unwrap_or(0),
+        bytes_per_second: limits.bytes_per_second.and_then(|rate| u64::try_from(rate).ok()).unwrap_or(0),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::settle;
 const JOBS_AT_ONCE: i64 = 100;
 /// Before an assignment that nobody claimed is tried again: time enough for its worker to be known as dead.
 const CLAIM_RETRY_SECS: i64 = 1;
+/// A lost attempt that brought the job further by one of so many parts is no failure. So there are not many more attempts than
+/// parts, even if the job is what kills its workers.
+const PARTS_OF_PROGRESS: i64 = 256;
 /// As long as after a first failure.
 const LOST_RETRY_SECS: i64 = 1;
 
@@ -44,7 +47,7 @@ async fn decide(conn: &mut Conn, job: &Job, now: Timestamp) -> Result<()> {
         return settle::requeue(conn, job, &reason, now.plus_secs(CLAIM_RETRY_SECS), now).await.map(drop);
     }
     let reason = format!("The backup worker {worker} was lost while it ran the job; see its log.");
-    if job.progress.done_bytes > job.furthest_bytes {
+    if job.progress.done_bytes - job.furthest_bytes > job.progress.total_bytes / PARTS_OF_PROGRESS {
         // It came further than any attempt before: a fleet that is restarted often must not end a long transfer.
         return settle::requeue(conn, job, &reason, now.plus_secs(LOST_RETRY_SECS), now).await.map(drop);
     }

@@ -1,15 +1,16 @@
 //! Every fault does what it says, and the retry layer survives those that pass.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::{Kind, Result};
 use futures::TryStreamExt;
 use md5::{Digest, Md5};
+use stdx::pace::Pace;
 use tempfile::TempDir;
 
-use super::{Fault, Faults, Operation, Retry, RetryPolicy, Rule};
+use super::{Fault, Faults, Operation, Paced, Retry, RetryPolicy, Rule};
 use crate::{Body, ObjectStore, PosixStore};
 
 const DATA: &[u8] = b"0123456789";
@@ -52,6 +53,22 @@ async fn passing_failures_are_repeated_and_others_not() {
     faults.inject(Rule::new(Operation::List, 1, Fault::Fail(Kind::Unavailable)).times(u64::MAX));
     assert_eq!(kind(retry.list("c", "", None).await), Kind::Unavailable);
     assert_eq!(faults.calls(Operation::List).len(), 3);
+}
+
+#[tokio::test]
+async fn bytes_in_both_directions_keep_one_pace() {
+    let (_root, _, retry) = bench().await;
+    let pace = Arc::new(Pace::new(40));
+    let paced = Paced::new(Arc::new(retry), Arc::clone(&pace));
+    let since = Instant::now();
+    put(&paced, "new", DATA).await.expect("puts");
+    assert_eq!(read(&paced, "new").await.expect("reads"), DATA);
+    put(&paced, "new", DATA).await.expect("puts");
+    assert!(since.elapsed() >= Duration::from_millis(490), "twenty bytes at forty a second before the third act");
+    pace.set(1);
+    put(&paced, "new", DATA).await.expect("puts");
+    pace.set(0);
+    assert_eq!(read(&paced, "new").await.expect("reads"), DATA);
 }
 
 #[tokio::test]
