@@ -23,6 +23,7 @@ pub struct Sections {
     pub messaging: messaging::Config,
     pub quota: QuotaConfig,
     pub telemetry: chassis::telemetry::Config,
+    pub health: chassis::health::Config,
 }
 
 impl Sections {
@@ -34,6 +35,7 @@ impl Sections {
         self.quota.check()?;
         self.database.check().map_err(ConfigError::within("database"))?;
         self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        self.health.check()?;
         self.telemetry.check()
     }
 }

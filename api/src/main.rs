@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chassis::exit::{Failure, run_main};
+use chassis::health;
 use clap::Parser;
 
 /// Emberkeep's REST API: Cinder's v3.
@@ -35,6 +36,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let database = db::Database::connect(&sections.database).await?;
     database.migrate().await?;
     let broker = messaging::connect(&sections.messaging, &shutdown)?;
+    health::spawn(&sections.health, outbox::needs(&database, &broker), shutdown.clone()).await?;
     let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
     api::serve(api::Deps { database: database.clone(), nudge }, config, listener, shutdown).await?;
     broker.close().await;

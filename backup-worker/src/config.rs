@@ -189,6 +189,7 @@ pub struct Sections {
     pub engine: EngineConfig,
     pub messaging: messaging::Config,
     pub telemetry: chassis::telemetry::Config,
+    pub health: chassis::health::Config,
 }
 
 impl Sections {
@@ -205,6 +206,7 @@ impl Sections {
         self.gathered().check()?;
         check_pools(&self.pools)?;
         self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        self.health.check()?;
         self.telemetry.check()
     }
 

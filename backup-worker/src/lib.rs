@@ -5,6 +5,7 @@
 //! database.
 
 mod config;
+mod contact;
 mod frozen;
 mod identity;
 mod intake;
@@ -22,6 +23,7 @@ mod stored;
 mod work;
 
 pub use config::{Config, EngineConfig, Layout, Naming, Sections};
+pub use contact::Contact;
 pub use link::{Calls, Commands};
 pub use operations::Operations;
 pub use service::{Deps, Ports, run, run_over};

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backup_worker::{Deps, Sections};
+use backup_worker::{Contact, Deps, Sections};
 use chassis::config::ConfigError;
 use chassis::exit::Failure;
+use chassis::health;
 use clap::Parser;
 use tonic::transport::{Channel, Endpoint};
 use volume::{DirectoryPool, Pool, PoolConfig};
@@ -45,7 +46,13 @@ async fn work(arguments: Arguments) -> Result<(), Failure> {
     tracing::info!(scheduler = config.scheduler_url, host = config.host, pools = pools.len(), "backup worker starts");
 
     let deps = Deps { broker: Arc::clone(&broker), channel, store, pools };
-    Box::pin(backup_worker::run(deps, config, chassis::shutdown::signals())).await?;
+    let (contact, answered) = (Contact::default(), Arc::clone(&broker));
+    let heard = contact.clone();
+    let needs = health::Needs::default()
+        .with("scheduler", move || std::future::ready(heard.is_recent()))
+        .with("broker", move || has_broker(Arc::clone(&answered)));
+    health::spawn(&sections.health, needs, ended.clone()).await?;
+    Box::pin(backup_worker::run(deps, config, contact, chassis::shutdown::signals())).await?;
     broker.close().await;
     ended.cancel();
     Ok(())
@@ -65,4 +72,8 @@ fn channel(url: &str) -> Result<Channel, ConfigError> {
 
 fn open_pool(config: &PoolConfig) -> domain::Result<Arc<dyn Pool>> {
     Ok(Arc::new(DirectoryPool::open(config)?))
+}
+
+async fn has_broker(broker: Arc<dyn messaging::Broker>) -> bool {
+    broker.healthy().await
 }

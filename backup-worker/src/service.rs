@@ -17,6 +17,7 @@ use tonic::transport::Channel;
 use volume::Pool;
 
 use crate::config::Config;
+use crate::contact::Contact;
 use crate::identity::Identity;
 use crate::intake;
 use crate::job::Worker;
@@ -64,16 +65,20 @@ impl From<Deps> for Ports {
 
 /// Runs a worker until `shutdown`, then drains: running jobs get `drain_timeout_secs`, what still runs then is handed back
 /// and another worker goes on. Dropping the future instead is a crash: leases end, nothing is reported.
-pub async fn run(deps: Deps, config: Config, shutdown: CancellationToken) -> Result<()> {
+pub async fn run(deps: Deps, config: Config, contact: Contact, shutdown: CancellationToken) -> Result<()> {
     tokio::fs::create_dir_all(&config.spool_dir).await.map_err(|error| {
         let message = format!("[worker] spool_dir {} cannot be made", config.spool_dir.display());
         Error::invalid(message).with_source(error)
     })?;
-    run_over(Ports::from(deps), config, shutdown).await
+    keep(Ports::from(deps), config, contact, shutdown).await
 }
 
 /// [`run`] over any ways out.
 pub async fn run_over(ports: Ports, config: Config, shutdown: CancellationToken) -> Result<()> {
+    keep(ports, config, Contact::default(), shutdown).await
+}
+
+async fn keep(ports: Ports, config: Config, contact: Contact, shutdown: CancellationToken) -> Result<()> {
     let identity = Identity {
         worker_id: WorkerId::random(),
         host: config.host.clone(),
@@ -107,6 +112,7 @@ pub async fn run_over(ports: Ports, config: Config, shutdown: CancellationToken)
         spaces,
         terms: Arc::clone(&terms),
         limits: limits.clone(),
+        contact,
         grace,
         checkpoints: checkpoints_waiting,
         draining: draining.clone(),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::contact::Contact;
 use crate::identity::Identity;
 use crate::lease::{Lease, Terms};
 use crate::limits::Limits;
@@ -40,6 +41,7 @@ pub(crate) struct Session {
     pub(crate) spaces: Spaces,
     pub(crate) terms: Arc<Terms>,
     pub(crate) limits: Limits,
+    pub(crate) contact: Contact,
     /// How long a job that is to be handed back may still go on.
     pub(crate) grace: Duration,
     pub(crate) checkpoints: mpsc::Receiver<Checkpoint>,
@@ -210,6 +212,7 @@ impl Session {
         match command.command {
             Some(Command::HeartbeatAck(ack)) => {
                 self.limits.obey(&ack);
+                self.contact.heard();
                 if let Some(answered) = stream.unanswered.pop_front() {
                     self.running.confirm(&answered.jobs, answered.sent);
                     self.in_doubt.answered(stream.beats - stream.unanswered.len() as u64);

@@ -69,6 +69,7 @@ pub struct Sections {
     pub database: db::Config,
     pub messaging: messaging::Config,
     pub telemetry: chassis::telemetry::Config,
+    pub health: chassis::health::Config,
 }
 
 impl Sections {
@@ -77,6 +78,7 @@ impl Sections {
         self.scheduler.check()?;
         self.database.check().map_err(ConfigError::within("database"))?;
         self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        self.health.check()?;
         self.telemetry.check()
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chassis::exit::Failure;
+use chassis::health;
 use clap::Parser;
 use scheduler::{Deps, Scheduler, Sections};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -34,6 +35,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let listener = tokio::net::TcpListener::bind(&sections.scheduler.listen).await?;
     tracing::info!(listen = %listener.local_addr()?, "emberkeep-scheduler serves workers");
 
+    health::spawn(&sections.health, outbox::needs(&database, &broker), shutdown.clone()).await?;
     let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
     let deps = Deps { database: database.clone(), broker: broker.clone(), nudge };
     let scheduler = Scheduler::start(deps, sections.scheduler, shutdown.clone());

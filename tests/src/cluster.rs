@@ -133,7 +133,7 @@ impl Cluster {
             ..backup_worker::Config::default()
         };
         let shutdown = CancellationToken::new();
-        let run = backup_worker::run(deps, config, shutdown.clone());
+        let run = backup_worker::run(deps, config, backup_worker::Contact::default(), shutdown.clone());
         Worker { running: AbortOnDropHandle::new(stdx::task::spawn("worker", run)), shutdown }
     }
 

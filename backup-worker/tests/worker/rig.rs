@@ -94,7 +94,7 @@ impl Rig {
             ..Config::default()
         };
         let shutdown = CancellationToken::new();
-        let run = backup_worker::run(deps, config, shutdown.clone());
+        let run = backup_worker::run(deps, config, backup_worker::Contact::default(), shutdown.clone());
         let worker = AbortOnDropHandle::new(stdx::task::spawn("worker", run));
         let rig = Self { script, pool, other, store, directory, shutdown, worker, broker, finishes, _server: server };
         rig.until("registered", |script| !script.registered.lock().expect("a lock").is_empty()).await;

@@ -1,7 +1,8 @@
-//! Process plumbing: configuration, telemetry, trace context, shutdown, exit codes. Knows nothing of backups.
+//! Process plumbing: configuration, telemetry, trace context, shutdown, health, exit codes. Knows nothing of backups.
 
 pub mod config;
 pub mod exit;
+pub mod health;
 mod json;
 pub mod shutdown;
 pub mod telemetry;

@@ -65,6 +65,7 @@ impl Sections {
                 engine: self.engine,
                 messaging: self.messaging,
                 telemetry: self.telemetry,
+                health: chassis::health::Config::default(),
             },
             database: self.database.unwrap_or_else(sqlite),
         }

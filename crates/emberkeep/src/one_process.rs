@@ -74,7 +74,12 @@ impl OneProcess {
         let deps_of_api = api::Deps { database, nudge };
         let stages = vec![
             Stage::start("api", front.clone(), &ended, api::serve(deps_of_api, sections.api, listener, front)),
-            Stage::start("worker", middle.clone(), &ended, backup_worker::run(deps, config, middle)),
+            Stage::start(
+                "worker",
+                middle.clone(),
+                &ended,
+                backup_worker::run(deps, config, backup_worker::Contact::default(), middle),
+            ),
             Stage::start("scheduler", background.clone(), &ended, async move {
                 scheduler.serve_grpc(incoming, background).await
             }),

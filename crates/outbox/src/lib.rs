@@ -8,9 +8,25 @@ mod relay;
 
 use std::sync::Arc;
 
+use chassis::health::Needs;
 use messaging::Broker;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// What a service with an outbox cannot do its work without.
+#[must_use]
+pub fn needs(database: &db::Database, broker: &Arc<dyn Broker>) -> Needs {
+    let (database, broker) = (database.clone(), Arc::clone(broker));
+    let has_database = move || {
+        let database = database.clone();
+        async move { database.healthy().await.is_ok() }
+    };
+    let has_broker = move || {
+        let broker = Arc::clone(&broker);
+        async move { broker.healthy().await }
+    };
+    Needs::default().with("database", has_database).with("broker", has_broker)
+}
 
 /// Moves the rows of one database to one broker.
 #[derive(Debug)]

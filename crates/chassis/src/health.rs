@@ -1,0 +1,142 @@
+//! What restarts and balances services asks of them: `GET /livez` answers while the process runs, `GET /readyz` when it can
+//! do its work, else it names what is away. On an address of its own, without identification, saying nothing of the data.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ConfigError, listen_address};
+
+/// What does not answer in this time is away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The section `[health]`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// An address and a port; not given: nobody asks.
+    pub listen: Option<String>,
+}
+
+impl Config {
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.listen.as_deref().map_or(Ok(()), |listen| listen_address("health.listen", listen).map(drop))
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = bool> + Send>>;
+type Probe = Box<dyn Fn() -> Answer + Send + Sync>;
+
+/// What a service needs to do its work.
+#[derive(Default)]
+pub struct Needs(Vec<(&'static str, Probe)>);
+
+impl std::fmt::Debug for Needs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Needs {
+    /// `probe` says whether it is there.
+    #[must_use]
+    pub fn with<F>(mut self, name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        self.0.push((name, Box::new(move || Box::pin(probe()))));
+        self
+    }
+
+    /// Asks for one after the other: there are few.
+    async fn look(&self) -> (StatusCode, Value) {
+        let mut found = serde_json::Map::new();
+        let mut ready = true;
+        for (name, probe) in &self.0 {
+            let there = tokio::time::timeout(PATIENCE, probe()).await.unwrap_or(false);
+            ready &= there;
+            found.insert((*name).to_owned(), if there { "ok" } else { "away" }.into());
+        }
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, json!({"ready": ready, "needs": found}))
+    }
+}
+
+/// Serves until `shutdown`, where an address is given.
+///
+/// # Errors
+/// When it cannot be listened there.
+pub async fn spawn(config: &Config, needs: Needs, shutdown: CancellationToken) -> io::Result<()> {
+    let Some(listen) = &config.listen else { return Ok(()) };
+    let listener = TcpListener::bind(listen).await?;
+    tracing::info!(listen = %listener.local_addr()?, "health is told");
+    stdx::task::spawn("health", serve(listener, needs, shutdown));
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, needs: Needs, shutdown: CancellationToken) {
+    let ready = async |State(needs): State<Arc<Needs>>| {
+        let (status, found) = needs.look().await;
+        (status, Json(found))
+    };
+    let router =
+        Router::new().route("/livez", get(async || "ok")).route("/readyz", get(ready)).with_state(Arc::new(needs));
+    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::warn!(%error, "health is not told any more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn ask(address: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    }
+
+    #[tokio::test]
+    async fn who_is_not_ready_says_what_is_away() {
+        let there = Arc::new(AtomicBool::new(true));
+        let seen = Arc::clone(&there);
+        let needs = Needs::default().with("database", async || true).with("broker", move || {
+            let there = seen.load(Ordering::SeqCst);
+            async move { there }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let shutdown = CancellationToken::new();
+        let served = stdx::task::spawn("health", serve(listener, needs, shutdown.clone()));
+        assert!(ask(address, "/livez").await.ends_with("ok"));
+        assert!(ask(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+        there.store(false, Ordering::SeqCst);
+        let away = ask(address, "/readyz").await;
+        assert!(away.starts_with("HTTP/1.1 503"), "{away}");
+        for part in [r#""ready":false"#, r#""broker":"away""#, r#""database":"ok""#] {
+            assert!(away.contains(part), "{away}");
+        }
+        assert!(ask(address, "/livez").await.starts_with("HTTP/1.1 200"), "a process that waits is alive");
+        shutdown.cancel();
+        served.await.expect("ended");
+    }
+}
