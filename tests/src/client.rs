@@ -51,9 +51,7 @@ pub struct Client {
 impl Client {
     /// `endpoint` is the api's address with its version: `http://127.0.0.1:8776/v3`.
     pub fn new(endpoint: &str, project_id: &str) -> Result<Self> {
-        // Fails when another test of this process has installed it.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(JOB_LIMIT).build().context("build an HTTP client")?;
+        let http = local().timeout(JOB_LIMIT).build().context("build an HTTP client")?;
         Ok(Self {
             http,
             endpoint: endpoint.to_owned(),
@@ -180,6 +178,13 @@ impl Client {
         })
         .await
     }
+}
+
+/// For a client that goes to servers of this machine.
+pub(crate) fn local() -> reqwest::ClientBuilder {
+    // Fails when another test of this process has installed it.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
 }
 
 /// What has a status.

@@ -1,5 +1,6 @@
 //! The harness and the tests that enter through the front door.
 
+pub mod chaos;
 pub mod client;
 pub mod cluster;
 pub mod servers;

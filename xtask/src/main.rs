@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`.
 
 mod bench;
+mod chaos;
 mod codegen;
 mod conformance;
 mod process;
@@ -36,6 +37,8 @@ enum Command {
     Servers,
     /// Run OpenStack's own test suites and clients against the services.
     Conformance(conformance::Options),
+    /// Run the services under random work and random faults on the real servers, then check that nothing was lost.
+    Chaos(chaos::Options),
     /// Measure the services.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -76,6 +79,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { quick: false } => test::full().await,
         Command::Servers => test::servers_only().await,
         Command::Conformance(options) => conformance::run(options).await,
+        Command::Chaos(options) => chaos::run(options).await,
         Command::Bench(bench) => bench::run(bench).await,
         Command::Tidy => tidy::run(),
         Command::Codegen { check } => codegen::run(check),

@@ -96,6 +96,12 @@ impl Servers {
             ("EMBERKEEP_TEST_SWIFT_AUTH_URL", format!("http://127.0.0.1:{}/auth/v1.0", ports.swift_tempauth)),
             ("EMBERKEEP_TEST_KEYSTONE_URL", format!("http://127.0.0.1:{}/v3", ports.keystone)),
         ];
+        variables.extend(
+            self.home
+                .folder("rabbitmq")
+                .ok()
+                .map(|folder| ("EMBERKEEP_TEST_RABBITMQCTL", rabbitmq::control(&folder).display().to_string())),
+        );
         variables.extend(self.file_systems.variable());
         variables
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::servers::{Servers, packages};
 use crate::step::{Steps, cargo, command};
-use crate::{codegen, conformance, tidy, venv, workspace};
+use crate::{chaos, codegen, conformance, tidy, venv, workspace};
 
 /// Everything, against real servers.
 pub(crate) async fn full() -> anyhow::Result<()> {
@@ -56,6 +56,7 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
     let outcome = steps.run("tests", command(tests)).await;
     // What the tests found is reported after the table.
     let outcome = on_servers(steps, &servers).await.and(outcome);
+    let outcome = steps.run("chaos", chaos::against(&servers, chaos::Options::short())).await.and(outcome);
     let stop = async {
         drop(servers);
         Ok(())

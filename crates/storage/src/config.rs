@@ -196,6 +196,7 @@ impl Config {
         RetryPolicy {
             attempts: self.backup_swift_retry_attempts.saturating_add(1),
             first_delay: Duration::from_secs(self.backup_swift_retry_backoff),
+            doubts: matches!(self.backup_driver, Driver::Swift),
             ..RetryPolicy::default()
         }
     }

@@ -217,7 +217,11 @@ impl ObjectStore for SwiftStore {
         call.query = vec![("format", "json".to_owned()), ("limit", self.page_limit.to_string())];
         call.query.push(("prefix", prefix.to_owned()));
         call.query.extend(after.map(|after| ("marker", after.to_owned())));
-        let response = self.account.send(&call).await?;
+        let mut response = self.account.send(&call).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            // Deletions end when nothing is listed, so that is believed only when it is said twice.
+            response = self.account.send(&call).await?;
+        }
         match response.status() {
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(Page::default()),
             StatusCode::OK => {

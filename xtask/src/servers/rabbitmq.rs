@@ -1,7 +1,8 @@
 //! RabbitMQ with its name daemon.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
@@ -12,6 +13,7 @@ use super::ports::Ports;
 
 /// Without the wrapper in /usr/sbin, which changes the user.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 
 /// Starts the name daemon and the broker. The daemon is ours and in the foreground: left to itself RabbitMQ starts one that outlives it.
 pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()> {
@@ -23,6 +25,7 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
     let folder = home.folder("rabbitmq")?;
     fs::write(folder.join("rabbitmq.conf"), configuration(ports))?;
     fs::write(folder.join("enabled_plugins"), "[].\n")?;
+    write_control(&control(&folder), &environment(&folder, ports))?;
     home.launch(Server { name: "rabbitmq", program: Path::new(PROGRAM), stop: Signal::TERM, user: None }, |command| {
         command.envs(environment(&folder, ports));
     })
@@ -30,6 +33,18 @@ pub(crate) async fn launch(home: &mut Home, ports: &Ports) -> anyhow::Result<()>
 
 pub(crate) async fn ready(home: &Home, ports: &Ports) -> anyhow::Result<()> {
     home.wait("rabbitmq", || listens(ports.amqp)).await
+}
+
+/// The program that controls this broker, for tests that disturb it.
+pub(crate) fn control(folder: &Path) -> PathBuf {
+    folder.join("rabbitmqctl")
+}
+
+/// `rabbitmqctl` finds the broker by the environment that the broker has.
+fn write_control(path: &Path, environment: &[(&str, String)]) -> anyhow::Result<()> {
+    let exports: String = environment.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+    fs::write(path, format!("#!/bin/sh\n{exports}exec {CONTROL} \"$@\"\n"))?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
 }
 
 fn configuration(ports: &Ports) -> String {

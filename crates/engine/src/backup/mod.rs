@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::Result;
+use domain::{Error, Kind, Result};
 use format::{Compression, Manifest, Sha256Header, names};
 use futures::{StreamExt, TryStreamExt, stream};
 use storage::{Body, Writable};
@@ -273,6 +273,14 @@ fn header(identity: &BackupIdentity, settings: &Settings) -> Sha256Header {
     }
 }
 
+/// What a store denies or spoils now it may well take later: the job is tried again before it fails for that.
+fn passing(error: Error) -> Error {
+    match error.kind() {
+        Kind::NotFound | Kind::Damaged => Error::unavailable(error.message().to_owned()).with_source(error),
+        _ => error,
+    }
+}
+
 /// Stores the hashes, then the manifest, whose presence says that the backup is complete. Answers their length.
 async fn put_documents(fence: &Fence<'_>, work: &Work, hashes: HashFile, objects: Vec<DataObject>) -> Result<u64> {
     let (store, identity) = (&fence.context.store, fence.identity.clone());
@@ -280,7 +288,7 @@ async fn put_documents(fence: &Fence<'_>, work: &Work, hashes: HashFile, objects
     let (container, prefix) = (identity.container, identity.prefix);
     let (hashes_bytes, hashes) = (hashes.length_bytes(), Body::Written(Arc::new(hashes)));
     fence.still_ours().await?;
-    store.put(&container, &names::sha256_file(&prefix), hashes).await?;
+    store.put(&container, &names::sha256_file(&prefix), hashes).await.map_err(passing)?;
     let name = names::metadata(&prefix);
     let manifest = Manifest {
         backup_id: identity.id,
@@ -296,7 +304,7 @@ async fn put_documents(fence: &Fence<'_>, work: &Work, hashes: HashFile, objects
     let document = work.blocking(document).await?;
     let manifest_bytes = document.length_bytes();
     fence.still_ours().await?;
-    store.put(&container, &name, Body::Written(Arc::new(document))).await?;
+    store.put(&container, &name, Body::Written(Arc::new(document))).await.map_err(passing)?;
     Ok(hashes_bytes + manifest_bytes)
 }
 

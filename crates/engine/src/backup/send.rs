@@ -104,7 +104,7 @@ impl Sender {
             let _transfer = self.transfers.acquire().await.map_err(closed)?;
             let at_once = self.context.settings.transfers_max.saturating_sub(self.transfers.available_permits());
             let (sent, since) = (Body::Bytes { bytes: body.clone(), md5: body_md5 }, Instant::now());
-            self.context.store.put(&self.container, &stored.name, sent).await?;
+            self.context.store.put(&self.container, &stored.name, sent).await.map_err(super::passing)?;
             self.cost.measured(body.len(), since.elapsed(), at_once);
         }
         self.stored_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);

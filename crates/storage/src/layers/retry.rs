@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Error, Result};
+use domain::{Error, Kind, Result};
 use futures::{StreamExt, stream};
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
 
 use crate::{Body, Gone, Object, ObjectStore, Page};
+
+/// The longest first pause after an answer that is doubted: mostly it is true, and somebody waits for it.
+const DOUBT_DELAY: Duration = Duration::from_millis(500);
 
 /// How often and how patiently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,17 +25,20 @@ pub struct RetryPolicy {
     pub first_delay: Duration,
     /// Bounds the pauses, those that a store asks for by `Retry-After` too.
     pub max_delay: Duration,
+    /// Whether something between us and the store may lie: that a thing is not there, or that other bytes were stored than
+    /// were sent. Such answers are doubted as often, with shorter pauses.
+    pub doubts: bool,
 }
 
 impl Default for RetryPolicy {
     /// As swiftclient does it: three repetitions, two seconds at first, 64 at most.
     fn default() -> Self {
-        Self { attempts: 4, first_delay: Duration::from_secs(2), max_delay: Duration::from_secs(64) }
+        Self { attempts: 4, first_delay: Duration::from_secs(2), max_delay: Duration::from_secs(64), doubts: false }
     }
 }
 
-/// Repeats operations whose error is retryable. A `get` is repeated until its first bytes are there; a stream that
-/// breaks later is the reader's to resume by a range.
+/// Repeats operations whose error is retryable or doubtful. A `get` is repeated until its first bytes are there; a stream
+/// that breaks later is the reader's to resume by a range.
 #[derive(Debug)]
 pub struct Retry {
     inner: Arc<dyn ObjectStore>,
@@ -50,18 +56,23 @@ impl Retry {
         F: Future<Output = Result<T>> + Send,
     {
         let mut backoff = Backoff::new(self.policy.first_delay, self.policy.max_delay);
+        let mut doubts = Backoff::new(self.policy.first_delay.min(DOUBT_DELAY), self.policy.max_delay);
         let mut attempt = 1;
         loop {
             let error = match act().await {
-                Err(error) if error.retryable() && attempt < self.policy.attempts => error,
+                Err(error) if self.may_pass(&error) && attempt < self.policy.attempts => error,
                 outcome => return outcome,
             };
-            let delay = self.delay(&error, backoff.next_delay());
+            let delay = if error.retryable() { self.delay(&error, backoff.next_delay()) } else { doubts.next_delay() };
             let delay_ms = delay.as_millis();
             tracing::warn!(operation, attempt, delay_ms, error = %Chain(&error), "the object store will be asked again");
             tokio::time::sleep(delay).await;
             attempt += 1;
         }
+    }
+
+    fn may_pass(&self, error: &Error) -> bool {
+        error.retryable() || self.policy.doubts && matches!(error.kind(), Kind::NotFound | Kind::Damaged)
     }
 
     fn delay(&self, error: &Error, own: Duration) -> Duration {

@@ -19,8 +19,8 @@ const DATA: &[u8] = b"0123456789";
 async fn bench() -> (TempDir, Arc<Faults>, Retry) {
     let root = tempfile::tempdir().expect("a directory");
     let faults = Arc::new(Faults::new(Arc::new(PosixStore::open(root.path()).expect("a store"))));
-    let policy =
-        RetryPolicy { attempts: 3, first_delay: Duration::from_millis(1), max_delay: Duration::from_millis(5) };
+    let (first_delay, max_delay) = (Duration::from_millis(1), Duration::from_millis(5));
+    let policy = RetryPolicy { attempts: 3, first_delay, max_delay, doubts: true };
     faults.ensure_container("c").await.expect("a container");
     put(faults.as_ref(), "o", DATA).await.expect("puts");
     let retry = Retry::new(Arc::clone(&faults) as Arc<dyn ObjectStore>, policy);
@@ -69,6 +69,20 @@ async fn bytes_in_both_directions_keep_one_pace() {
     put(&paced, "new", DATA).await.expect("puts");
     pace.set(0);
     assert_eq!(read(&paced, "new").await.expect("reads"), DATA);
+}
+
+#[tokio::test]
+async fn what_is_denied_or_damaged_once_is_asked_for_again() {
+    let (_root, faults, retry) = bench().await;
+    for (operation, kind) in [(Operation::Get, Kind::NotFound), (Operation::Put, Kind::NotFound)] {
+        faults.inject(Rule::new(operation, 1, Fault::Fail(kind)));
+    }
+    assert_eq!(read(&retry, "o").await.expect("the second attempt"), DATA);
+    put(&retry, "o", DATA).await.expect("the second attempt");
+    faults.heal();
+    faults.inject(Rule::new(Operation::Put, 1, Fault::FailAfterwards(Kind::Damaged)).times(2));
+    put(&retry, "o", DATA).await.expect("the third attempt");
+    assert_eq!(kind(read(&retry, "never").await), Kind::NotFound);
 }
 
 #[tokio::test]

@@ -96,13 +96,13 @@ impl Account {
 
     /// The answer, whatever its status. A 401 is met once by a new token and a repetition, which a [`Body`] allows.
     pub(super) async fn send(&self, call: &Call) -> Result<Response> {
-        let token = self.session.token().await?;
+        let token = self.token().await?;
         let response = self.attempt(call, &token).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         self.session.invalidate(&token);
-        let renewed = self.session.token().await?;
+        let renewed = self.token().await?;
         let response = self.attempt(call, &renewed).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             // Not for lack of rights (that is 403): Swift fails to validate tokens, which passes.
@@ -110,6 +110,14 @@ impl Account {
             return Err(Error::unavailable("Swift refuses a token that was issued a moment ago.").with_source(status));
         }
         Ok(response)
+    }
+
+    /// A refusal passes as a rule: credentials and address are those of the configuration, and were right when it was made.
+    async fn token(&self) -> Result<Arc<Token>> {
+        self.session.token().await.map_err(|error| match error.kind() {
+            Kind::Forbidden | Kind::Invalid => Error::unavailable(error.message().to_owned()).with_source(error),
+            _ => error,
+        })
     }
 
     /// The body of a listing, bounded in size; as a whole it must come within the time that a transfer may be idle.

@@ -24,7 +24,8 @@ async fn read(store: &dyn ObjectStore) -> Result<Vec<Bytes>, Error> {
 }
 
 fn patient(store: SwiftStore) -> Retry {
-    let policy = RetryPolicy { attempts: 3, first_delay: Duration::from_millis(1), max_delay: Duration::from_secs(2) };
+    let (first_delay, max_delay) = (Duration::from_millis(1), Duration::from_secs(2));
+    let policy = RetryPolicy { attempts: 3, first_delay, max_delay, doubts: false };
     Retry::new(Arc::new(store), policy)
 }
 
@@ -104,6 +105,17 @@ async fn attempts_are_bounded_and_faults_that_stay_are_not_repeated() {
 async fn rate_limiting_by_413_is_not_a_quota() {
     let (store, script) = scripted(vec![answer("413 Too Large\r\nretry-after: 0", ""), answer(CREATED, "")]).await;
     put(&patient(store), b"test").await.expect("puts at last");
+    assert_eq!(script.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_listed_only_when_that_is_said_twice() {
+    let denied = answer("404 Not Found", "");
+    let (store, _script) = scripted(vec![denied, answer("200 OK", r#"[{"name": "o", "bytes": 1}]"#)]).await;
+    assert_eq!(store.list("c", "", None).await.expect("lists").entries.len(), 1);
+    let denied = || answer("404 Not Found", "");
+    let (store, script) = scripted(vec![denied(), denied()]).await;
+    assert!(store.list("c", "", None).await.expect("lists").entries.is_empty());
     assert_eq!(script.requests().len(), 2);
 }
 
