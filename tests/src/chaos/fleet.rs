@@ -31,6 +31,8 @@ const PORTS: std::ops::Range<u16> = 12_000..20_000;
 pub(super) struct Fleet {
     // First the processes end, then their files go.
     services: Vec<Mutex<Service>>,
+    /// Held by the one who disturbs RabbitMQ: while it is away it takes no other command.
+    pub(super) broker: Mutex<()>,
     pub(super) links: Vec<Link>,
     pub(super) stores: Vec<StoreProxy>,
     pub(super) places: Places,
@@ -55,7 +57,7 @@ impl Fleet {
         for (service, peer) in LINKS {
             links.push(Link::start(places.targets(service, peer, &stores)?).await?);
         }
-        let mut fleet = Self { services: Vec::new(), links, stores, places };
+        let mut fleet = Self { services: Vec::new(), broker: Mutex::default(), links, stores, places };
         for name in SERVICES {
             let file = fleet.places.folder.path().join(format!("{name}.toml"));
             fs::write(&file, fleet.configuration(name)?)?;

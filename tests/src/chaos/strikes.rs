@@ -64,13 +64,18 @@ fn told(event: &Event) -> String {
 async fn one(fleet: &Fleet, event: Event, breaches: &Breaches) -> Result<()> {
     match event.fault {
         Fault::Process(service, strike) => strike_process(fleet, service, strike, event.lasts, breaches).await,
-        Fault::BrokerConnectionsClosed => rabbitmqctl(&["close_all_connections", "chaos"]).await,
+        Fault::BrokerConnectionsClosed => {
+            let _alone = fleet.broker.lock().await;
+            rabbitmqctl(&["close_all_connections", "chaos"]).await
+        }
         Fault::BrokerDiskAlarm => {
+            let _alone = fleet.broker.lock().await;
             rabbitmqctl(&["set_disk_free_limit", "1000000GB"]).await?;
             tokio::time::sleep(event.lasts).await;
             rabbitmqctl(&["set_disk_free_limit", "50MB"]).await
         }
         Fault::BrokerRestart => {
+            let _alone = fleet.broker.lock().await;
             rabbitmqctl(&["stop_app"]).await?;
             tokio::time::sleep(event.lasts / 2).await;
             rabbitmqctl(&["start_app"]).await
