@@ -10,7 +10,7 @@ use proto::worker::{Checkpoint, Done, Failure};
 use serde::Deserialize;
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -18,6 +18,7 @@ use tracing::Instrument;
 use crate::link::{JobKey, Link};
 use crate::reporter::Reporter;
 use crate::running::{Admission, Entry, Running, Stop, key_of};
+use crate::stored::Changed;
 use crate::work::{self, Task, Workshop};
 
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -35,7 +36,7 @@ pub(crate) struct Worker {
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) checkpoints: mpsc::Sender<Checkpoint>,
     /// A job ended: pools may hold something else than before.
-    pub(crate) changed: watch::Sender<()>,
+    pub(crate) changed: Changed,
 }
 
 /// The body of a hint; ids only.
@@ -80,7 +81,7 @@ async fn run(worker: &Arc<Worker>, key: JobKey, delivery: Delivery) {
     if let Some(outcome) = outcome(&admission.entry, result) {
         report(worker, &admission.entry, outcome).await;
     }
-    worker.changed.send_replace(());
+    worker.changed.tell();
 }
 
 /// An acknowledgement that fails means that the hint comes again, and then it is stale.

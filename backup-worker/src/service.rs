@@ -10,7 +10,7 @@ use stdx::backoff::Backoff;
 use stdx::report::Chain;
 use storage::ObjectStore;
 use storage::layers::Paced;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Channel;
@@ -118,8 +118,7 @@ async fn keep(ports: Ports, config: Config, contact: Contact, shutdown: Cancella
         draining: draining.clone(),
         in_doubt: InDoubt::default(),
     };
-    let (changed, changes) = watch::channel(());
-    let _stored = Watch::start(&ports.pools, &link, &changes);
+    let (_stored, changed) = Watch::start(&ports.pools, &link);
     let workshop = Arc::new(Workshop::new(ports.operations, store, ports.pools, &config, &identity));
     let worker = Arc::new(Worker { link, running: Arc::clone(&running), workshop, checkpoints, changed });
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::{BackupId, Result};
 use proto::worker::StoredFile;
 use stdx::report::Chain;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use volume::{Pool, Stored};
@@ -31,13 +31,24 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// `changed` says that a job ended.
-    pub(crate) fn start(pools: &[Arc<dyn Pool>], link: &Link, changed: &watch::Receiver<()>) -> Self {
+    pub(crate) fn start(pools: &[Arc<dyn Pool>], link: &Link) -> (Self, Changed) {
         let watch = |pool: &Arc<dyn Pool>| {
-            let telling = keep_telling(Arc::clone(pool), link.clone(), changed.clone());
-            AbortOnDropHandle::new(stdx::task::spawn("stored files", telling))
+            let changed = Arc::new(Notify::new());
+            let telling = keep_telling(Arc::clone(pool), link.clone(), Arc::clone(&changed));
+            (AbortOnDropHandle::new(stdx::task::spawn("stored files", telling)), changed)
         };
-        Self { _tellers: pools.iter().map(watch).collect() }
+        let (tellers, changed) = pools.iter().map(watch).unzip();
+        (Self { _tellers: tellers }, Changed(changed))
+    }
+}
+
+/// Tells that pools may hold something else than before.
+#[derive(Debug)]
+pub(crate) struct Changed(Vec<Arc<Notify>>);
+
+impl Changed {
+    pub(crate) fn tell(&self) {
+        self.0.iter().for_each(|changed| changed.notify_one());
     }
 }
 
@@ -49,7 +60,7 @@ struct Held {
     frozen: Vec<BackupId>,
 }
 
-async fn keep_telling(pool: Arc<dyn Pool>, link: Link, mut changed: watch::Receiver<()>) {
+async fn keep_telling(pool: Arc<dyn Pool>, link: Link, changed: Arc<Notify>) {
     let mut told: Option<(Instant, Held)> = None;
     loop {
         match look(&pool).await {
@@ -65,7 +76,7 @@ async fn keep_telling(pool: Arc<dyn Pool>, link: Link, mut changed: watch::Recei
         tokio::select! {
             biased;
             () = tokio::time::sleep(PERIOD) => {}
-            Ok(()) = changed.changed() => {}
+            () = changed.notified() => {}
         }
     }
 }

@@ -6,6 +6,7 @@ mod codegen;
 mod conformance;
 mod process;
 mod servers;
+mod simulate;
 mod step;
 mod test;
 mod tidy;
@@ -42,6 +43,8 @@ enum Command {
     /// Measure the services.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Run the services in a simulation with faults, by a seed.
+    Simulate(simulate::Options),
     /// Check the rules that compiler and clippy do not know.
     Tidy,
     /// Generate proto/src/generated from proto/proto; `--check` only compares.
@@ -81,6 +84,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance(options) => conformance::run(options).await,
         Command::Chaos(options) => chaos::run(options).await,
         Command::Bench(bench) => bench::run(bench).await,
+        Command::Simulate(options) => simulate::run(&options).await,
         Command::Tidy => tidy::run(),
         Command::Codegen { check } => codegen::run(check),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::servers::{Servers, packages};
 use crate::step::{Steps, cargo, command};
-use crate::{chaos, codegen, conformance, tidy, venv, workspace};
+use crate::{chaos, codegen, conformance, simulate, tidy, venv, workspace};
 
 /// Everything, against real servers.
 pub(crate) async fn full() -> anyhow::Result<()> {
@@ -54,6 +54,7 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
         tests.args(["-E", "not (binary(reflinks) | test(/\\breflinks::/))"]);
     }
     let outcome = steps.run("tests", command(tests)).await;
+    let outcome = simulate::all(steps).await.and(outcome);
     // What the tests found is reported after the table.
     let outcome = on_servers(steps, &servers).await.and(outcome);
     let outcome = steps.run("chaos", chaos::against(&servers, chaos::Options::short())).await.and(outcome);

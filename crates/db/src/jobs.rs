@@ -323,7 +323,8 @@ pub struct Requeue<'a> {
 }
 
 /// (`assigned` | `running`, generation) → (`queued`, generation + 1); also the outbox row for `queue`. False: somebody else
-/// did. The worker stays noted as the last one; a pool that nobody has worked in yet is forgotten, and chosen anew.
+/// did. The worker stays noted as the last one; a pool that nobody has worked in yet is forgotten, and chosen anew, but for
+/// that of a discard: no row says where those bytes are.
 pub async fn requeue(
     conn: &mut Conn,
     id: JobId,
@@ -334,7 +335,7 @@ pub async fn requeue(
 ) -> Result<bool> {
     let text = format!(
         "UPDATE jobs SET state = $3, generation = generation + 1, lease_expires_at = NULL,
-            pool = CASE WHEN attempts = 0 THEN NULL ELSE pool END,
+            pool = CASE WHEN attempts = 0 AND kind <> 'volume_discard' THEN NULL ELSE pool END,
             failures = failures + CASE WHEN $7 THEN 1 ELSE 0 END,
             furthest_bytes = CASE WHEN done_bytes > furthest_bytes THEN done_bytes ELSE furthest_bytes END,
             not_before = $4, error = COALESCE(error, $5), updated_at = $6

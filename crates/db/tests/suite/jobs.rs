@@ -392,6 +392,14 @@ pub(crate) async fn the_line_pages_past_what_cannot_be_read(lab: Lab) {
     assert_eq!(cancelled.iter().map(|job| job.id).collect::<Vec<_>>(), [far]);
 }
 
+pub(crate) async fn bytes_that_no_row_points_at_are_discarded_where_they_are(lab: Lab) {
+    let id = lab.enqueue(Subject::VolumeDiscard { bytes_id: VolumeId::random() }, at(0)).await;
+    let worker = WorkerId::random();
+    lab.commit(async |conn| jobs::assign(conn, id, 1, worker, QUEUE, Some("a"), at(9), at(1)).await).await;
+    lab.commit(async |conn| jobs::requeue(conn, id, 2, back("late", at(0)), QUEUE, at(10)).await).await;
+    assert_eq!(lab.job(id).await.pool.as_deref(), Some("a"), "nobody came for it");
+}
+
 pub(crate) async fn of_a_late_claim_and_the_end_of_its_lease_one_wins(lab: Lab) {
     for _ in 0..ROUNDS {
         let worker = WorkerId::random();

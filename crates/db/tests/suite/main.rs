@@ -75,6 +75,7 @@ on_both! {
         projects_wait_and_pools_are_busy
         the_line_pages_past_what_cannot_be_read
         of_a_late_claim_and_the_end_of_its_lease_one_wins
+        bytes_that_no_row_points_at_are_discarded_where_they_are
         all_that_is_being_done_is_seen
         checkpoints_page_and_go
     }
