@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use chassis::config::{ConfigError, at_least, http_url, not_empty};
+use chassis::config::{ConfigError, at_least, not_empty};
 use format::Compression;
 use serde::{Deserialize, Deserializer};
+
+use crate::channel;
 
 const MIB: u64 = 1 << 20;
 
@@ -12,8 +14,13 @@ const MIB: u64 = 1 << 20;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the scheduler listens: `http://host:8790`.
+    /// Where the scheduler listens: `http://host:8790`, or `https://` where it has a certificate.
     pub scheduler_url: String,
+    /// PEM: the authorities that may have signed the scheduler's certificate.
+    pub scheduler_ca: Option<PathBuf>,
+    /// PEM: what the worker shows to a scheduler that asks; it must name `host`.
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
     /// The name in `os-services` and of the volumes that are made here.
     pub host: String,
     /// Part of the objects' names, as in Cinder.
@@ -38,6 +45,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             scheduler_url: "http://127.0.0.1:8790".to_owned(),
+            scheduler_ca: None,
+            tls_certificate: None,
+            tls_key: None,
             host: stdx::host::name(),
             storage_availability_zone: "nova".to_owned(),
             backup_max_operations: 4,
@@ -143,7 +153,7 @@ impl From<&storage::Config> for Layout {
 impl Config {
     /// Refuses what no job could ever run with, in `[worker]` and `[engine]`.
     pub fn check(&self) -> Result<(), ConfigError> {
-        http_url("worker.scheduler_url", &self.scheduler_url)?;
+        channel::tls(self)?;
         not_empty("worker.host", &self.host)?;
         not_empty("worker.storage_availability_zone", &self.storage_availability_zone)?;
         not_empty("worker.spool_dir", &self.spool_dir)?;

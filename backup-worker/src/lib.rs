@@ -4,6 +4,7 @@
 //! only while its lease stands; a worker that cannot reach the scheduler stops its jobs before their leases end. Knows no
 //! database.
 
+mod channel;
 mod config;
 mod contact;
 mod frozen;
@@ -22,6 +23,7 @@ mod spaces;
 mod stored;
 mod work;
 
+pub use channel::channel;
 pub use config::{Config, EngineConfig, Layout, Naming, Sections};
 pub use contact::Contact;
 pub use link::{Calls, Commands};

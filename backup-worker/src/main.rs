@@ -3,19 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use backup_worker::{Contact, Deps, Sections};
-use chassis::config::ConfigError;
 use chassis::exit::Failure;
 use chassis::health;
 use clap::Parser;
-use tonic::transport::{Channel, Endpoint};
 use volume::{DirectoryPool, Pool, PoolConfig};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of silence, then of waiting for an answer to a ping: together far less than a lease.
-const KEEPALIVE: Duration = Duration::from_secs(2);
 
 #[derive(Parser)]
 #[command(name = "emberkeep-backup-worker", version, about = "Emberkeep's backup worker")]
@@ -33,11 +26,11 @@ fn main() -> ExitCode {
 async fn work(arguments: Arguments) -> Result<(), Failure> {
     let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", Sections::check)?;
     let config = sections.config()?;
-    let channel = channel(&config.scheduler_url)?;
     let _telemetry = chassis::telemetry::init("emberkeep-backup-worker", &sections.telemetry)?;
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed already");
     }
+    let channel = backup_worker::channel(&config)?;
     // Ends the broker's connection too, so not before the worker has drained.
     let ended = tokio_util::sync::CancellationToken::new();
     let broker = messaging::connect(&sections.messaging, &ended)?;
@@ -56,18 +49,6 @@ async fn work(arguments: Arguments) -> Result<(), Failure> {
     broker.close().await;
     ended.cancel();
     Ok(())
-}
-
-/// Connects when it is used, and again whenever the connection broke or fell silent.
-fn channel(url: &str) -> Result<Channel, ConfigError> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|error| ConfigError::value("worker.scheduler_url", error.to_string()))?;
-    let endpoint = endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE)
-        .keep_alive_while_idle(true);
-    Ok(endpoint.connect_lazy())
 }
 
 fn open_pool(config: &PoolConfig) -> domain::Result<Arc<dyn Pool>> {

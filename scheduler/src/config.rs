@@ -1,7 +1,16 @@
 //! What an operator can set: the section `[scheduler]`, and the whole file of the service.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use chassis::config::{ConfigError, at_least, listen_address, not_empty};
+use chassis::tls;
 use serde::Deserialize;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+/// What a worker may take to agree on keys.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The section `[scheduler]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +33,11 @@ pub struct Config {
     /// Jobs that a project may have at work at a time, and that may work in a pool; 0: as many as there is room for.
     pub project_jobs_max: u32,
     pub pool_jobs_max: u32,
+    /// PEM: what the scheduler shows to workers, which then connect by `https://`.
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// PEM: workers must show a certificate of one of these authorities, and register as a host that it names.
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -39,6 +53,9 @@ impl Default for Config {
             tick_ms: 500,
             project_jobs_max: 0,
             pool_jobs_max: 0,
+            tls_certificate: None,
+            tls_key: None,
+            tls_client_ca: None,
         }
     }
 }
@@ -57,7 +74,42 @@ impl Config {
             ));
         }
         at_least("scheduler.claim_timeout_secs", self.claim_timeout_secs, 1)?;
-        at_least("scheduler.tick_ms", self.tick_ms, 1)
+        at_least("scheduler.tick_ms", self.tick_ms, 1)?;
+        self.tls().map(drop)
+    }
+
+    /// `None`: workers connect without TLS. Reads the files.
+    pub(crate) fn tls(&self) -> Result<Option<ServerTlsConfig>, ConfigError> {
+        let identity = tls::identity(
+            ("scheduler.tls_certificate", self.tls_certificate.as_deref()),
+            ("scheduler.tls_key", self.tls_key.as_deref()),
+        )?;
+        let authorities = tls::authorities(("scheduler.tls_client_ca", self.tls_client_ca.as_deref()))?;
+        let Some(identity) = identity else {
+            let message = "asks workers for certificates, which only TLS carries: give tls_certificate and tls_key too";
+            return authorities.map_or(Ok(None), |_| Err(ConfigError::value("scheduler.tls_client_ca", message)));
+        };
+        let config = ServerTlsConfig::new()
+            .identity(Identity::from_pem(identity.certificate, identity.key))
+            .timeout(HANDSHAKE_TIMEOUT);
+        Ok(Some(match authorities {
+            Some(authorities) => config.client_ca_root(Certificate::from_pem(authorities)),
+            None => config,
+        }))
+    }
+
+    /// What to warn of when workers connect there.
+    pub(crate) fn exposed(&self, ip: IpAddr) -> Option<&'static str> {
+        match (&self.tls_certificate, &self.tls_client_ca) {
+            _ if ip.is_loopback() => None,
+            (None, _) => Some(
+                "workers connect without TLS, and not only from this machine: who reaches this address can read what                  they are told and register as one of them; see tls_certificate, tls_key and tls_client_ca",
+            ),
+            (Some(_), None) => Some(
+                "workers show no certificates: who reaches this address can register as one of them; see tls_client_ca",
+            ),
+            (Some(_), Some(_)) => None,
+        }
     }
 }
 
@@ -93,5 +145,17 @@ mod tests {
         let hasty = Config { lease_ttl_secs: 5, heartbeat_interval_secs: 3, ..Config::default() };
         assert!(hasty.check().unwrap_err().to_string().contains("lease_ttl_secs"));
         assert!(Config { tick_ms: 0, ..Config::default() }.check().is_err());
+    }
+
+    #[test]
+    fn what_is_open_to_others_is_warned_of() {
+        let (here, everywhere) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0]));
+        let plain = Config::default();
+        let server = Config { tls_certificate: Some("a.pem".into()), ..Config::default() };
+        let mutual = Config { tls_client_ca: Some("ca.pem".into()), ..server.clone() };
+        assert_eq!([&plain, &server, &mutual].map(|config| config.exposed(here)), [None; 3]);
+        assert!(plain.exposed(everywhere).is_some_and(|open| open.contains("without TLS")));
+        assert!(server.exposed(everywhere).is_some_and(|open| open.contains("no certificates")));
+        assert_eq!(mutual.exposed(everywhere), None);
     }
 }

@@ -26,6 +26,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::{Instrument, Span};
 
 use crate::core::Core;
+use crate::peer::Peer;
 
 /// A connection whose peer is gone without a word is noticed after this and a timeout.
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -35,8 +36,8 @@ const MESSAGE_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-pub(crate) fn service(core: Arc<Core>, shutdown: CancellationToken) -> WorkersServer<Service> {
-    WorkersServer::new(Service { core, shutdown })
+pub(crate) fn service(service: Service) -> WorkersServer<Service> {
+    WorkersServer::new(service)
         .max_decoding_message_size(MESSAGE_MAX_BYTES)
         .max_encoding_message_size(MESSAGE_MAX_BYTES)
 }
@@ -44,6 +45,21 @@ pub(crate) fn service(core: Arc<Core>, shutdown: CancellationToken) -> WorkersSe
 pub(crate) struct Service {
     pub(crate) core: Arc<Core>,
     pub(crate) shutdown: CancellationToken,
+    /// Callers show certificates.
+    pub(crate) certified: bool,
+}
+
+impl Service {
+    /// The call, once it is known that its caller may speak for this worker.
+    async fn admitted<T>(&self, request: Request<T>, worker_id: fn(&T) -> &str) -> domain::Result<T> {
+        let peer = Peer::of(&request, self.certified)?;
+        let request = request.into_inner();
+        if peer.is_worker(&self.core, proto::parse_worker_id(worker_id(&request))?).await? {
+            Ok(request)
+        } else {
+            Err(Error::new(Kind::Forbidden, "no worker of this id is registered"))
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -53,12 +69,20 @@ impl Workers for Service {
 
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
         let span = span(&request, tracing::info_span!("register worker"));
-        answer(register::register(&self.core, request.into_inner()).instrument(span).await)
+        let registering = async {
+            let peer = Peer::of(&request, self.certified)?;
+            register::register(&self.core, &peer, request.into_inner()).await
+        };
+        answer(registering.instrument(span).await)
     }
 
     async fn claim(&self, request: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
         let span = span(&request, tracing::info_span!("claim", job_id = request.get_ref().job_id));
-        answer(claim::claim(&self.core, &request.into_inner()).instrument(span).await)
+        let call = async {
+            let request = self.admitted(request, |request| &request.worker_id).await?;
+            claim::claim(&self.core, &request).await
+        };
+        answer(call.instrument(span).await)
     }
 
     async fn list_checkpoints(
@@ -66,7 +90,11 @@ impl Workers for Service {
         request: Request<ListCheckpointsRequest>,
     ) -> Result<Response<Self::ListCheckpointsStream>, Status> {
         let span = span(&request, tracing::info_span!("list checkpoints", job_id = request.get_ref().job_id));
-        answer(checkpoints::list(&self.core, &request.into_inner()).instrument(span).await)
+        let call = async {
+            let request = self.admitted(request, |request| &request.worker_id).await?;
+            checkpoints::list(&self.core, &request).await
+        };
+        answer(call.instrument(span).await)
     }
 
     async fn begin_backup(
@@ -74,12 +102,20 @@ impl Workers for Service {
         request: Request<BeginBackupRequest>,
     ) -> Result<Response<BeginBackupResponse>, Status> {
         let span = span(&request, tracing::info_span!("begin backup", job_id = request.get_ref().job_id));
-        answer(backup::begin(&self.core, request.into_inner()).instrument(span).await)
+        let call = async {
+            let request = self.admitted(request, |request| &request.worker_id).await?;
+            backup::begin(&self.core, request).await
+        };
+        answer(call.instrument(span).await)
     }
 
     async fn finish(&self, request: Request<FinishRequest>) -> Result<Response<FinishResponse>, Status> {
         let span = span(&request, tracing::info_span!("finish", job_id = request.get_ref().job_id));
-        answer(finish::finish(&self.core, request.into_inner()).instrument(span).await)
+        let call = async {
+            let request = self.admitted(request, |request| &request.worker_id).await?;
+            finish::finish(&self.core, request).await
+        };
+        answer(call.instrument(span).await)
     }
 
     async fn report_stored(
@@ -87,11 +123,16 @@ impl Workers for Service {
         request: Request<ReportStoredRequest>,
     ) -> Result<Response<ReportStoredResponse>, Status> {
         let span = span(&request, tracing::info_span!("report stored files", pool = request.get_ref().pool));
-        answer(stored::report(&self.core, request.into_inner()).instrument(span).await)
+        let call = async {
+            let request = self.admitted(request, |request| &request.worker_id).await?;
+            stored::report(&self.core, request).await
+        };
+        answer(call.instrument(span).await)
     }
 
     async fn session(&self, request: Request<Streaming<WorkerEvent>>) -> Result<Response<Self::SessionStream>, Status> {
-        let commands = session::open(Arc::clone(&self.core), request.into_inner(), self.shutdown.clone());
+        let peer = Peer::of(&request, self.certified).map_err(|error| status(&error))?;
+        let commands = session::open(Arc::clone(&self.core), peer, request.into_inner(), self.shutdown.clone());
         Ok(Response::new(Box::pin(commands)))
     }
 }

@@ -4,7 +4,7 @@
 //! any number of schedulers may run side by side. Knows nothing of stores, pools or bytes.
 //!
 //! * [`Scheduler::start`] consumes hints, places queued jobs every tick and runs the reconcilers;
-//! * [`Scheduler::serve_grpc`] answers the workers: register, claim, report.
+//! * [`Scheduler::listen`] answers the workers: register, claim, report.
 
 mod config;
 mod consumer;
@@ -12,6 +12,7 @@ mod core;
 mod dead_letters;
 mod grpc;
 mod need;
+mod peer;
 mod place;
 mod reconcile;
 mod round;

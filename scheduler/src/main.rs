@@ -7,7 +7,6 @@ use chassis::exit::Failure;
 use chassis::health;
 use clap::Parser;
 use scheduler::{Deps, Scheduler, Sections};
-use tokio_stream::wrappers::TcpListenerStream;
 
 #[derive(Parser)]
 #[command(name = "emberkeep-scheduler", version, about = "Emberkeep's scheduler")]
@@ -33,13 +32,11 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     database.migrate().await?;
     let broker = messaging::connect(&sections.messaging, &shutdown)?;
     let listener = tokio::net::TcpListener::bind(&sections.scheduler.listen).await?;
-    tracing::info!(listen = %listener.local_addr()?, "emberkeep-scheduler serves workers");
-
     health::spawn(&sections.health, outbox::needs(&database, &broker), shutdown.clone()).await?;
     let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
     let deps = Deps { database: database.clone(), broker: broker.clone(), nudge };
     let scheduler = Scheduler::start(deps, sections.scheduler, shutdown.clone());
-    scheduler.serve_grpc(TcpListenerStream::new(listener), shutdown).await?;
+    scheduler.listen(listener, shutdown).await?;
     broker.close().await;
     database.close().await;
     Ok(())

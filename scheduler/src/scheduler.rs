@@ -8,12 +8,15 @@ use domain::{Error, Result};
 use futures::Stream;
 use messaging::Broker;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
 use crate::config::Config;
 use crate::core::Core;
+use crate::grpc::Service;
 use crate::{consumer, dead_letters, grpc, reconcile, round};
 
 /// What a scheduler works with.
@@ -55,19 +58,57 @@ impl Scheduler {
         Self { core }
     }
 
-    /// Serves the workers until `shutdown`; open sessions end then, and the workers look for another scheduler.
+    /// Serves the workers that connect, as the configuration says over TLS or without, until `shutdown`; open sessions end
+    /// then, and the workers look for another scheduler.
+    pub async fn listen(&self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+        let failed = |error| Error::unavailable("the scheduler's listener failed").with_source(error);
+        let invalid = |error| Error::invalid("[scheduler] TLS cannot be set up").with_source(error);
+        let config = &self.core.config;
+        let address = listener.local_addr().map_err(failed)?;
+        let server = match config.tls().map_err(invalid)? {
+            Some(tls) => server()
+                .tls_config(tls)
+                .map_err(|error| Error::invalid("[scheduler] TLS cannot be set up").with_source(error))?,
+            None => server(),
+        };
+        tracing::info!(%address, tls = config.tls_certificate.is_some(), "emberkeep-scheduler serves workers");
+        if let Some(open) = config.exposed(address.ip()) {
+            tracing::warn!(%address, "{open}");
+        }
+        self.serve(server, config.tls_client_ca.is_some(), TcpListenerStream::new(listener), shutdown).await
+    }
+
+    /// As [`Self::listen`], over pipes that only this process reaches.
     pub async fn serve_grpc<S, IO, E>(&self, incoming: S, shutdown: CancellationToken) -> Result<()>
     where
         S: Stream<Item = Result<IO, E>>,
         IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let service = grpc::service(Arc::clone(&self.core), shutdown.clone());
-        Server::builder()
-            .http2_keepalive_interval(Some(grpc::KEEPALIVE_INTERVAL))
-            .add_service(service)
+        self.serve(server(), false, incoming, shutdown).await
+    }
+
+    async fn serve<S, IO, E>(
+        &self,
+        mut server: Server,
+        certified: bool,
+        incoming: S,
+        shutdown: CancellationToken,
+    ) -> Result<()>
+    where
+        S: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let service = Service { core: Arc::clone(&self.core), shutdown: shutdown.clone(), certified };
+        server
+            .add_service(grpc::service(service))
             .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
             .await
             .map_err(|error| Error::internal("the gRPC server ended").with_source(error))
     }
+}
+
+fn server() -> Server {
+    Server::builder().http2_keepalive_interval(Some(grpc::KEEPALIVE_INTERVAL))
 }

@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::config::Config;
 use crate::core::Core;
 use crate::grpc::{Service, session};
+use crate::peer::Peer;
 use crate::{consumer, reconcile, round};
 
 /// Commands that nobody has taken yet.
@@ -70,7 +71,7 @@ impl Stepped {
     #[must_use]
     pub fn new(database: Database, nudge: outbox::Nudge, config: Config) -> Self {
         let core = Arc::new(Core::new(database, nudge, config));
-        Self { service: Service { core, shutdown: CancellationToken::new() } }
+        Self { service: Service { core, shutdown: CancellationToken::new(), certified: false } }
     }
 
     /// Whether somebody asked for a round since it was asked last.
@@ -132,7 +133,7 @@ impl Stepped {
     #[must_use]
     pub fn session(&self) -> Session {
         let (sender, commands) = mpsc::channel(COMMANDS_WAITING);
-        Session { session: session::Session::new(Arc::clone(&self.service.core), sender), commands }
+        Session { session: session::Session::new(Arc::clone(&self.service.core), Peer::Anybody, sender), commands }
     }
 
     fn core(&self) -> &Core {

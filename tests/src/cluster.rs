@@ -4,6 +4,7 @@
 //! free port, workers and scheduler talk through pipes.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,7 +42,8 @@ pub struct Cluster {
     channel: Channel,
     endpoint: String,
     layout: backup_worker::Layout,
-    _shutdown: DropGuard,
+    shutdown: CancellationToken,
+    _ended: DropGuard,
     directory: TempDir,
 }
 
@@ -74,7 +76,7 @@ impl Cluster {
         let broker = messaging::memory();
         let nudge = outbox::Relay::spawn(database.clone(), Arc::clone(&broker), shutdown.clone());
         let deps = scheduler::Deps { database: database.clone(), broker: Arc::clone(&broker), nudge: nudge.clone() };
-        let scheduler = scheduler::Scheduler::start(deps, scheduler_config(), shutdown.clone());
+        let scheduler = scheduler::Scheduler::start(deps, hurried(scheduler::Config::default()), shutdown.clone());
         let (channel, incoming) = emberkeep::in_memory();
         let serving = shutdown.clone();
         stdx::task::spawn("scheduler", async move { scheduler.serve_grpc(incoming, serving).await });
@@ -95,7 +97,8 @@ impl Cluster {
             broker,
             channel,
             endpoint,
-            _shutdown: shutdown.drop_guard(),
+            shutdown: shutdown.clone(),
+            _ended: shutdown.drop_guard(),
             directory,
         })
     }
@@ -119,12 +122,31 @@ impl Cluster {
     /// The same, on a host of this name.
     #[must_use]
     pub fn worker_of(&self, host: &str, store: Arc<dyn ObjectStore>) -> Worker {
-        let deps = backup_worker::Deps {
-            broker: Arc::clone(&self.broker),
-            channel: self.channel.clone(),
-            store,
-            pools: vec![Arc::clone(&self.pool)],
-        };
+        self.start_worker(host, store, self.channel.clone())
+    }
+
+    /// A worker of host `h1` that reaches a scheduler by this way.
+    #[must_use]
+    pub fn worker_over(&self, channel: Channel) -> Worker {
+        self.start_worker("h1", Arc::clone(&self.store), channel)
+    }
+
+    /// One more scheduler on the same database, which listens as the configuration says, with the times of the first.
+    pub async fn listen(&self, config: scheduler::Config) -> Result<SocketAddr> {
+        let listener = tokio::net::TcpListener::bind(&config.listen).await?;
+        let address = listener.local_addr()?;
+        let shutdown = self.shutdown.clone();
+        let (database, broker) = (self.database.clone(), Arc::clone(&self.broker));
+        let nudge = outbox::Relay::spawn(database.clone(), Arc::clone(&broker), shutdown.clone());
+        let deps = scheduler::Deps { database, broker, nudge };
+        let scheduler = scheduler::Scheduler::start(deps, hurried(config), shutdown.clone());
+        stdx::task::spawn("another scheduler", async move { scheduler.listen(listener, shutdown).await });
+        Ok(address)
+    }
+
+    fn start_worker(&self, host: &str, store: Arc<dyn ObjectStore>, channel: Channel) -> Worker {
+        let pools = vec![Arc::clone(&self.pool)];
+        let deps = backup_worker::Deps { broker: Arc::clone(&self.broker), channel, store, pools };
         let config = backup_worker::Config {
             host: host.to_owned(),
             spool_dir: self.directory.path().join("spool"),
@@ -212,14 +234,8 @@ impl Cluster {
 }
 
 /// Everything is noticed soon.
-fn scheduler_config() -> scheduler::Config {
-    scheduler::Config {
-        lease_ttl_secs: 2,
-        heartbeat_interval_secs: 1,
-        claim_timeout_secs: 1,
-        tick_ms: 50,
-        ..scheduler::Config::default()
-    }
+fn hurried(config: scheduler::Config) -> scheduler::Config {
+    scheduler::Config { lease_ttl_secs: 2, heartbeat_interval_secs: 1, claim_timeout_secs: 1, tick_ms: 50, ..config }
 }
 
 fn open_pool(directory: &Path) -> Result<DirectoryPool> {

@@ -11,6 +11,9 @@ fn every_section_of_the_worker_is_judged_first() {
     let pool = "[[pools]]\nname = 'a'\npath = 'a'";
     let cases = [
         ("worker.scheduler_url", "[worker]\nscheduler_url = '127.0.0.1:8790'"),
+        ("worker.scheduler_ca", "[worker]\nscheduler_url = 'https://127.0.0.1:8790'"),
+        ("worker.scheduler_ca", "[worker]\nscheduler_ca = '/nonexistent/ca.pem'"),
+        ("worker.tls_key", "[worker]\nscheduler_url = 'https://h:1'\ntls_certificate = '/nonexistent/a.pem'"),
         ("worker.host", "[worker]\nhost = ''"),
         ("worker.spool_dir", "[worker]\nspool_dir = ''"),
         ("worker.backup_max_operations", "[worker]\nbackup_max_operations = 0"),

@@ -6,4 +6,5 @@ pub mod health;
 mod json;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;

@@ -6,6 +6,7 @@
 mod client;
 pub mod config;
 pub mod demo;
+pub mod dev_ca;
 pub mod one_process;
 pub mod serve;
 pub mod verify;

@@ -1,9 +1,9 @@
-//! The command line: `emberkeep [serve | demo | verify]`.
+//! The command line: `emberkeep [serve | demo | verify | dev-ca]`.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use emberkeep::{demo, serve, verify};
+use emberkeep::{demo, dev_ca, serve, verify};
 
 /// Volume backups for OpenStack, with Cinder's API, in one process or many.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Prove that a backup can be restored: read all that a restore would read, and compare it with the backup's hashes.
     Verify(Box<verify::Arguments>),
+    /// Make a certificate authority with certificates for a scheduler and its workers; nothing is overwritten.
+    DevCa(dev_ca::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Command::Demo(arguments) => demo::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Command::Verify(arguments) => verify::run(*arguments).await,
+            Command::DevCa(arguments) => dev_ca::run(&arguments).map(|()| ExitCode::SUCCESS),
         }
     });
     match ended {

@@ -1,6 +1,7 @@
 //! The binary as a person types it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 fn emberkeep(arguments: &[&str]) -> Output {
@@ -48,4 +49,54 @@ fn a_mistake_in_the_configuration_is_named_and_exits_64() {
         assert_eq!(output.status.code(), Some(64), "{errors}");
         assert!(errors.contains(key) && errors.contains("emberkeep.toml"), "{errors}");
     }
+}
+
+#[test]
+fn an_authority_is_made_once_and_signs_what_comes_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("tls");
+    let at = place.to_str().unwrap();
+    let made = emberkeep(&["dev-ca", at, "h1"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let files = || -> std::collections::BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())).collect()
+    };
+    let before = files();
+    for name in before.keys() {
+        let mode = fs::metadata(place.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, if name.ends_with(".key") { 0o600 } else { 0o644 }, "{name}");
+    }
+    let told = String::from_utf8_lossy(&made.stdout).into_owned();
+    for (name, content) in &before {
+        let secret = name.ends_with(".key").then(|| String::from_utf8_lossy(content).into_owned());
+        assert!(secret.is_none_or(|secret| !told.contains(secret.lines().nth(1).unwrap())), "{told}");
+    }
+    assert_eq!(emberkeep(&["dev-ca", at, "h1"]).status.code(), Some(1), "there is nothing left to make");
+    assert!(emberkeep(&["dev-ca", at, "h2"]).status.success());
+    let after = files();
+    assert!(before.iter().all(|(name, content)| after[name] == *content), "a file was overwritten");
+    assert_eq!(after.len(), before.len() + 2);
+
+    // What belongs together is taken together, by the scheduler and by a worker that is added later.
+    let file = |name: &str| Some(place.join(name));
+    let mut scheduler = scheduler::Config {
+        tls_certificate: file("scheduler.pem"),
+        tls_key: file("scheduler.key"),
+        tls_client_ca: file("ca.pem"),
+        ..scheduler::Config::default()
+    };
+    scheduler.check().unwrap();
+    scheduler.tls_key = file("worker-h1.key");
+    assert!(scheduler.check().unwrap_err().to_string().contains("`scheduler.tls_key`"));
+    let mut worker = backup_worker::Config {
+        scheduler_url: "https://h1:8790".to_owned(),
+        scheduler_ca: file("ca.pem"),
+        tls_certificate: file("worker-h2.pem"),
+        tls_key: file("worker-h2.key"),
+        ..backup_worker::Config::default()
+    };
+    worker.check().unwrap();
+    worker.scheduler_url = "http://h1:8790".to_owned();
+    assert!(worker.check().unwrap_err().to_string().contains("`worker.scheduler_url`"));
 }

@@ -6,12 +6,13 @@ use domain::{Error, Result, Timestamp};
 use proto::worker::{Pool, RegisterRequest, RegisterResponse};
 
 use crate::core::Core;
+use crate::peer::Peer;
 
 /// The version of the protocol that is still served besides the present one.
 const OLDEST_VERSION: u32 = 1;
 const SLOTS_MAX: u32 = 1024;
 
-pub(super) async fn register(core: &Core, request: RegisterRequest) -> Result<RegisterResponse> {
+pub(super) async fn register(core: &Core, peer: &Peer, request: RegisterRequest) -> Result<RegisterResponse> {
     let version = request.protocol_version;
     if !(OLDEST_VERSION..=proto::PROTOCOL_VERSION).contains(&version) {
         return Err(Error::invalid(format!(
@@ -31,7 +32,12 @@ pub(super) async fn register(core: &Core, request: RegisterRequest) -> Result<Re
         draining: false,
         heartbeat_at: now,
     };
+    peer.check_host(&worker.host)?;
     let mut tx = core.database.begin("register worker").await?;
+    // Nor may it take over the jobs of another host's worker by its id.
+    if let Some(before) = workers::get(&mut tx, worker.id).await? {
+        peer.check_host(&before.host)?;
+    }
     workers::register(&mut tx, &worker).await?;
     super::session::report_services(&mut tx, &worker, now).await?;
     tx.commit().await?;

@@ -21,6 +21,7 @@ use tonic::{Status, Streaming};
 
 use super::{Reporter, checkpoints, register, status};
 use crate::core::Core;
+use crate::peer::Peer;
 use crate::sessions::Commands;
 
 /// Commands that wait for a slow worker.
@@ -32,11 +33,12 @@ pub(crate) const SERVICE_REPORT_SECS: i64 = 10;
 
 pub(super) fn open(
     core: Arc<Core>,
+    peer: Peer,
     events: Streaming<WorkerEvent>,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Result<SchedulerCommand, Status>> + Send + use<> {
     let (commands, waiting) = mpsc::channel(COMMANDS_WAITING);
-    let session = Session::new(core, commands);
+    let session = Session::new(core, peer, commands);
     stdx::task::spawn("worker session", async move {
         shutdown.run_until_cancelled(session.run(events)).await;
     });
@@ -45,6 +47,7 @@ pub(super) fn open(
 
 pub(crate) struct Session {
     core: Arc<Core>,
+    peer: Peer,
     commands: Commands,
     /// Known from the first heartbeat on.
     worker: Option<WorkerId>,
@@ -56,8 +59,8 @@ pub(crate) struct Session {
 pub(crate) struct Gone;
 
 impl Session {
-    pub(crate) const fn new(core: Arc<Core>, commands: Commands) -> Self {
-        Self { core, commands, worker: None, reported_at: None }
+    pub(crate) const fn new(core: Arc<Core>, peer: Peer, commands: Commands) -> Self {
+        Self { core, peer, commands, worker: None, reported_at: None }
     }
 
     async fn run(mut self, events: Streaming<WorkerEvent>) {
@@ -109,10 +112,12 @@ impl Session {
 
     async fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<Vec<Command>> {
         let id = proto::parse_worker_id(&heartbeat.worker_id)?;
-        if self.worker.replace(id) != Some(id) {
+        let known = self.peer.is_worker(&self.core, id).await?;
+        if known && self.worker.replace(id) != Some(id) {
             self.core.sessions.opened(id, &self.commands);
         }
-        let Some((limits, cancelled)) = self.renew(id, &heartbeat, Timestamp::now()).await? else {
+        let renewed = if known { self.renew(id, &heartbeat, Timestamp::now()).await? } else { None };
+        let Some((limits, cancelled)) = renewed else {
             tracing::info!(worker_id = %id, "unknown worker is asked to register");
             return Ok(vec![Command::Unknown(Unknown {})]);
         };

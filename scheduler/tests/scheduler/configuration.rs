@@ -16,6 +16,12 @@ fn every_section_of_the_scheduler_is_judged_first() {
         ("scheduler.lease_ttl_secs", "[scheduler]\nheartbeat_interval_secs = 4294967295"),
         ("scheduler.claim_timeout_secs", "[scheduler]\nclaim_timeout_secs = 0"),
         ("scheduler.tick_ms", "[scheduler]\ntick_ms = 0"),
+        ("scheduler.tls_key", "[scheduler]\ntls_certificate = '/nonexistent/a.pem'"),
+        (
+            "scheduler.tls_certificate",
+            "[scheduler]\ntls_certificate = '/nonexistent/a.pem'\ntls_key = '/nonexistent/a.key'",
+        ),
+        ("scheduler.tls_client_ca", "[scheduler]\ntls_client_ca = '/nonexistent/ca.pem'"),
         ("database.connection", "[database]\nconnection = 'mysql://u:hunter2@h/d'"),
         ("database.connection", "[database]\nconnection = 'postgresql://u:hunter2@h:port/d'"),
         ("database.max_pool_size", "[database]\nconnection = 'sqlite://a.db'\nmax_pool_size = 0"),
