@@ -25,6 +25,7 @@ use crate::microversion::Microversion;
 use crate::paging::{Parameters, ResourceFilters};
 use crate::pipeline::{Identified, RequestId};
 use crate::policy::{Policy, Rule};
+use crate::rates::Rates;
 
 const JSON_TYPES: [&str; 2] = ["application/json", "application/vnd.openstack.volume+json"];
 
@@ -39,6 +40,7 @@ pub(crate) struct App {
     /// What a project id in a path looks like.
     pub(crate) project_id: Regex,
     pub(crate) filters: ResourceFilters,
+    pub(crate) rates: Option<Rates>,
 }
 
 impl App {

@@ -58,6 +58,10 @@ pub struct Config {
     pub max_request_body_bytes: usize,
     /// After this a request is answered 503.
     pub request_timeout_secs: u64,
+    /// Requests that may come with one token, or under `noauth` for one project; more are answered 413. 0: any number.
+    pub requests_per_second_max: u32,
+    /// How many of them may come at once.
+    pub request_burst_max: u32,
     pub default_availability_zone: String,
     /// The type of volumes that are asked for without one, unless their project has a default of its own.
     pub default_volume_type: String,
@@ -93,6 +97,8 @@ impl Default for Config {
             osapi_max_limit: 1000,
             max_request_body_bytes: 114_688,
             request_timeout_secs: 60,
+            requests_per_second_max: 0,
+            request_burst_max: 20,
             default_availability_zone: "nova".to_owned(),
             default_volume_type: db::types::DEFAULT_NAME.to_owned(),
             default_group_type: None,
@@ -122,6 +128,7 @@ impl Config {
         at_least("api.osapi_max_limit", self.osapi_max_limit, 1)?;
         at_least("api.max_request_body_bytes", self.max_request_body_bytes, 1)?;
         at_least("api.request_timeout_secs", self.request_timeout_secs, 1)?;
+        at_least("api.request_burst_max", self.request_burst_max, 1)?;
         at_least("api.service_down_time_secs", self.service_down_time_secs, 1)?;
         not_empty("api.default_availability_zone", &self.default_availability_zone)?;
         not_empty("api.default_volume_type", &self.default_volume_type)?;

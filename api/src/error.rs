@@ -1,6 +1,7 @@
 //! The one place where an error becomes an HTTP answer: Cinder's fault bodies (contract §1.3).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use domain::{Error, Kind};
@@ -23,13 +24,15 @@ pub(crate) struct Fault {
     status: StatusCode,
     message: Cow<'static, str>,
     cause: Option<Error>,
+    /// When a 413 of too many requests may be tried again; of too large ones that does not help.
+    retry_after_secs: u64,
     /// What a 401 says about how to come back. In a box, because faults travel in every result.
     challenge: Option<Box<HeaderValue>>,
 }
 
 impl Fault {
     fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), cause: None, challenge: None }
+        Self { status, message: message.into(), cause: None, retry_after_secs: 0, challenge: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -76,6 +79,12 @@ impl Fault {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Request is too large.")
     }
 
+    /// 413: the caller's rate is used up, and for so long.
+    pub(crate) fn too_often(wait: Duration) -> Self {
+        let fault = Self::new(StatusCode::PAYLOAD_TOO_LARGE, "This request was rate-limited.");
+        Self { retry_after_secs: wait.as_secs_f64().ceil() as u64, ..fault }
+    }
+
     pub(crate) fn wrong_media_type() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Type")
     }
@@ -114,7 +123,7 @@ impl Fault {
         fault.insert("code".to_owned(), self.status.as_u16().into());
         fault.insert("message".to_owned(), self.said().into());
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {
-            fault.insert("retryAfter".to_owned(), "0".into());
+            fault.insert("retryAfter".to_owned(), self.retry_after_secs.to_string().into());
         }
         json!({ name(self.status): fault })
     }
@@ -136,7 +145,7 @@ impl From<Error> for Fault {
             StatusCode::INTERNAL_SERVER_ERROR => Cow::Borrowed(ERRED),
             _ => Cow::Owned(error.message().to_owned()),
         };
-        Self { status, message, cause: Some(error), challenge: None }
+        Self { status, message, cause: Some(error), retry_after_secs: 0, challenge: None }
     }
 }
 
@@ -166,7 +175,7 @@ impl IntoResponse for Fault {
         let headers = response.headers_mut();
         match self.status {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("0"));
+                headers.insert(RETRY_AFTER, self.retry_after_secs.into());
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -19,6 +19,7 @@ mod openapi;
 mod paging;
 mod pipeline;
 mod policy;
+mod rates;
 mod router;
 mod schema;
 mod serve;

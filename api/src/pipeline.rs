@@ -84,6 +84,9 @@ pub(crate) async fn identify(
         Ok(caller) => caller,
         Err(fault) => return fault.into_response(),
     };
+    if let Err(fault) = within_rate(&app, &caller, request.headers()) {
+        return fault.into_response();
+    }
     caller.is_admin = app.policy.is_admin(&caller);
     tracing::debug!(user = caller.user_id, project = caller.project_id, by_service = caller.is_service, "identified");
     let version = match microversion::requested(request.headers()) {
@@ -98,6 +101,13 @@ pub(crate) async fn identify(
         bounded(Duration::from_secs(app.config.request_timeout_secs), next.run(request)).await
     };
     with_version(response, Some(version))
+}
+
+/// Only callers who are known are counted, so that nobody can use up what is another's, or fill the memory with names.
+fn within_rate(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<(), Fault> {
+    let Some(rates) = &app.rates else { return Ok(()) };
+    let who = app.authenticator.token(headers).unwrap_or(&caller.project_id);
+    rates.admit(who, Instant::now()).map_err(Fault::too_often)
 }
 
 /// Around the routes that only look at the microversion: the versions documents.

@@ -13,6 +13,7 @@ use crate::call::App;
 use crate::config::Config;
 use crate::paging::ResourceFilters;
 use crate::policy::Policy;
+use crate::rates::Rates;
 use crate::router::router;
 
 /// What the service works with.
@@ -57,7 +58,8 @@ pub fn service(deps: Deps, config: Config) -> Result<Router> {
         None => ResourceFilters::default(),
     };
     let Deps { database, nudge } = deps;
-    Ok(router(Arc::new(App { database, nudge, config, authenticator, policy, project_id, filters })))
+    let rates = Rates::new(config.requests_per_second_max, config.request_burst_max);
+    Ok(router(Arc::new(App { database, nudge, config, authenticator, policy, project_id, filters, rates })))
 }
 
 fn check_address(config: &Config, address: SocketAddr) -> Result<()> {

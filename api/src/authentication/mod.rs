@@ -32,6 +32,14 @@ impl Authenticator {
         })
     }
 
+    /// The token where it is a secret of one caller's; under `noauth` everybody makes up as many as he likes.
+    pub(crate) fn token<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        match self {
+            Self::Noauth { .. } => None,
+            Self::Keystone(_) => text(headers, TOKEN_HEADER),
+        }
+    }
+
     /// Who sends these headers. 401 when that cannot be told, 503 when it cannot be told now.
     pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
         let token = text(headers, TOKEN_HEADER);

@@ -17,9 +17,9 @@ const ABOUT: &str = "Volumes, snapshots and backups: the Block Storage API of Op
                      request without OpenStack-API-Version gets the oldest one.";
 
 /// Faults that any operation with a token can answer.
-const COMMON_FAULTS: [u16; 6] = [400, 401, 403, 404, 406, 503];
+const COMMON_FAULTS: [u16; 7] = [400, 401, 403, 404, 406, 413, 503];
 /// Faults of operations that change something: another's change, a quota.
-const CHANGE_FAULTS: [u16; 2] = [409, 413];
+const CHANGE_FAULTS: [u16; 1] = [409];
 
 pub(super) fn write(groups: &[Routes]) -> Value {
     let mut paths = Map::new();
@@ -176,7 +176,7 @@ fn fault(status: u16) -> Value {
     let name = error::name(code);
     let mut fault = json!({"code": {"const": status}, "message": {"type": "string", "minLength": 1}});
     if code == StatusCode::PAYLOAD_TOO_LARGE {
-        fault["retryAfter"] = json!({"const": "0"});
+        fault["retryAfter"] = json!({"type": "string", "pattern": "^[0-9]+$"});
     }
     let fault = closed(fault);
     response["content"] = json!({"application/json": {"schema": closed(json!({ name: fault }))}});

@@ -16,6 +16,7 @@ fn every_section_of_the_api_is_judged_first() {
         ("api.osapi_max_limit", "[api]\nosapi_max_limit = 0"),
         ("api.max_request_body_bytes", "[api]\nmax_request_body_bytes = 0"),
         ("api.request_timeout_secs", "[api]\nrequest_timeout_secs = 0"),
+        ("api.request_burst_max", "[api]\nrequest_burst_max = 0"),
         ("api.service_down_time_secs", "[api]\nservice_down_time_secs = 0"),
         ("api.project_id_regex", "[api]\nproject_id_regex = '('"),
         ("api.nonsense", "[api]\nnonsense = 1"),

@@ -20,6 +20,7 @@ mod paging;
 mod policy;
 mod qos_specs;
 mod quotas;
+mod rates;
 mod raw;
 mod records;
 mod refusals;
