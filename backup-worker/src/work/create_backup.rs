@@ -99,7 +99,9 @@ async fn back_up(
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
     let context = shop.context(&task.stop);
     let result = shop.operations.back_up(&context, request, reporter).await;
-    let left_to_another = matches!(&result, Err(error) if error.kind() == Kind::Cancelled) && !task.cancelled_by_user();
+    // Whoever goes on, here or elsewhere, must read the same bytes: some of them are stored already.
+    let goes_on = |error: &Error| error.retryable() || error.kind() == Kind::Cancelled;
+    let left_to_another = matches!(&result, Err(error) if goes_on(error)) && !task.cancelled_by_user();
     if !left_to_another {
         source.close(task, result.is_ok()).await;
     }
