@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use domain::Kind;
 use domain::job::JobState;
 use reqwest::Method;
 use serde_json::json;
 use storage::layers::{Fault, Faults, Operation, Rule};
 use tests::client::Noun;
-use tests::cluster::Cluster;
+use tests::cluster::{Cluster, content, write_random};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_host_hands_its_backups_over() -> Result<()> {
@@ -60,4 +61,29 @@ async fn a_worker_is_told_how_much_it_may_do_at_once() -> Result<()> {
     allow(6).await?;
     cluster.job_about(&backups[5], |job| job.state == JobState::Running).await?;
     worker.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_in_use_is_backed_up_as_it_was_at_first_however_often_that_is_tried() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    let client = cluster.client()?;
+    let faults = Faults::new(Arc::clone(&cluster.store));
+    faults.inject(Rule::new(Operation::Put, 3, Fault::Fail(Kind::Unavailable)));
+    let _worker = cluster.worker_on(Arc::new(faults));
+    let volume = client.create_volume(1).await?;
+    let path = cluster.volume_path(&volume)?;
+    write_random(&path, 5 << 20, 8192, 1)?;
+    let attach = json!({"os-attach": {"instance_uuid": volume, "mountpoint": "/dev/vdb"}});
+    client.post(&format!("/volumes/{volume}/action"), &attach).await?;
+    let first = content(&path)?;
+    let backup = client.create_backup(&volume, &json!({"force": true})).await?;
+    let job = cluster.job_about(&backup, |job| job.failures == 1).await?;
+    write_random(&path, 5 << 20, 8192, 2)?;
+    client.wait_for_status(Noun::Backup, &backup, "available").await?;
+    ensure!(cluster.job(job.id).await?.attempts == 2, "the second attempt");
+    let answer = client.post(&format!("/backups/{backup}/restore"), &json!({"restore": {}})).await?;
+    let restored = answer["restore"]["volume_id"].as_str().context("an id")?;
+    client.wait_for_status(Noun::Volume, restored, "available").await?;
+    ensure!(content(&cluster.volume_path(restored)?)? == first, "the backup shows a later moment");
+    Ok(())
 }
