@@ -231,12 +231,13 @@ struct Gate(reload::Handle<EnvFilter, Registry>);
 
 impl<S: Subscriber> Layer<S> for Gate {
     /// The filters themselves are asked.
-    fn register_callsite(&self, _metadata: &'static Metadata<'static>) -> Interest {
-        Interest::always()
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if shows_frames(metadata) { Interest::never() } else { Interest::always() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
-        is_traced(metadata) || self.0.with_current(|filter| filter.enabled(metadata, context)).unwrap_or(true)
+        let wanted = || self.0.with_current(|filter| filter.enabled(metadata, context)).unwrap_or(true);
+        !shows_frames(metadata) && (is_traced(metadata) || wanted())
     }
 }
 
@@ -268,6 +269,12 @@ fn tracer_provider(service_name: &'static str, endpoint: Option<&str>) -> Result
         .build()
         .map_err(|error| ConfigError::value("telemetry.otlp_endpoint", error.to_string()))?;
     Ok(builder.with_batch_exporter(exporter).build())
+}
+
+/// Lines with the bytes that the AMQP library sends, the password among them. No filter lets them through.
+fn shows_frames(metadata: &Metadata<'_>) -> bool {
+    let root = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() == Level::TRACE && (root.starts_with("lapin") || root.starts_with("amq_protocol"))
 }
 
 /// What becomes part of traces, whatever the log filter says.
@@ -303,6 +310,24 @@ mod tests {
         let callsite = tracing::callsite!(name: "query", kind: tracing::metadata::Kind::HINT, level: Level::DEBUG, fields: message);
         let metadata = tracing::callsite::Callsite::metadata(callsite);
         assert!(!tracing::dispatcher::get_default(|dispatch| dispatch.enabled(metadata)));
+    }
+
+    #[test]
+    fn what_is_sent_to_the_broker_is_in_no_log() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let (filter, handle) = reload::Layer::new(EnvFilter::new("trace,lapin=trace"));
+        let log = log_layer("test", LogFormat::Text, move || writer.clone());
+        let provider = SdkTracerProvider::builder().build();
+        let dispatch = Dispatch::new(subscriber(log, filter, handle, provider.tracer("test")));
+        tracing::dispatcher::with_default(&dispatch, || {
+            tracing::trace!(target: "lapin::io_loop", "hunter2");
+            tracing::trace!(target: "amq_protocol", "hunter2");
+            tracing::debug!(target: "lapin::channel", "a channel");
+            tracing::trace!(target: "scheduler", "a detail");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("a channel") && text.contains("a detail") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]
