@@ -36,8 +36,10 @@ fn mixed(chunks: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_failed_attempt_is_taken_up_where_it_ended() {
+    // So many that what is on its way when an attempt fails is not all of the rest.
+    const CHUNKS: usize = 40;
     let lab = Lab::new(Compression::Zstd);
-    let (content, identity, recorder) = (mixed(12), identity(None), Recorder::default());
+    let (content, identity, recorder) = (mixed(CHUNKS), identity(None), Recorder::default());
     for (attempt, nth) in [(1, 5), (2, 4)] {
         lab.store.inject(Rule::new(Operation::Put, nth, Fault::FailAfterwards(Kind::Unavailable)));
         let error = lab.attempt(&identity, &content, None, attempt, &recorder).await.unwrap_err();
@@ -52,7 +54,7 @@ async fn a_failed_attempt_is_taken_up_where_it_ended() {
     assert!(!kept.is_empty());
     assert_eq!(
         lab.store.calls(Operation::Put).len() - puts_before,
-        12 - kept.len() + 2,
+        CHUNKS - kept.len() + 2,
         "durable objects are not sent again"
     );
     let layer = layer(&identity, &content);
