@@ -19,6 +19,8 @@ use crate::world::World;
 /// How long nobody may wonder where a message is that no broker has taken.
 const FORGOTTEN_SECS: i64 = 50;
 
+const RESTORED: &str = "SELECT id, generation FROM jobs WHERE kind = 'backup_restore' AND state = 'succeeded'";
+
 impl World {
     pub(crate) fn claimed(&mut self, life: Life, request: &ClaimRequest, result: &Result<ClaimResponse>) {
         let old = self.clients.old_claims.insert(request.job_id.clone(), (life, request.clone()));
@@ -69,14 +71,15 @@ impl World {
     pub(crate) fn finished(&mut self, _life: Life, request: &FinishRequest, result: &Result<FinishResponse>) {
         let key = (request.job_id.clone(), request.generation);
         self.hub.with(|shared| shared.leases.reported(&key));
-        if !matches!(result, Ok(response) if response.accepted) {
-            return;
-        }
-        if self.hub.with(|shared| shared.leases.is_dead(&key)) {
+        let accepted = matches!(result, Ok(response) if response.accepted);
+        if accepted && self.hub.with(|shared| shared.leases.is_dead(&key)) {
             let text = format!("the dead generation {} of job {} ended it", key.1, key.0);
             self.hub.with(|shared| shared.violated(text));
         }
-        if matches!(request.outcome, Some(Outcome::Done(_))) {
+        // The answer may be all that was lost. Once the restore has ended its volume is anybody's to write to, so that a report
+        // that is repeated later comes too late for a look at it.
+        let ended = accepted || result.is_err() && self.has_restored(&key);
+        if ended && matches!(request.outcome, Some(Outcome::Done(_))) {
             self.check_done(&key);
         }
     }
@@ -102,6 +105,14 @@ impl World {
     pub(crate) fn expected(&self, backup: BackupId) -> Option<Content> {
         let frozen = self.hub.with(|shared| shared.frozen_as.get(&backup).cloned());
         frozen.or_else(|| self.clients.accepted_as.get(&backup).cloned())
+    }
+
+    /// Whether this generation of the job has ended well, and is a restore.
+    fn has_restored(&mut self, key: &JobKey) -> bool {
+        let is_it = |row: &db::Row| {
+            row.text("id").is_ok_and(|id| id == key.0) && row.i64("generation").is_ok_and(|number| number == key.1)
+        };
+        self.rows(RESTORED).iter().any(is_it)
     }
 
     /// A restore that succeeded has written what was backed up.
