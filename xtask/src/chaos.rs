@@ -17,9 +17,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// For every full run of the tests: another seed each time.
+    /// For every full run of the tests: the same seed, so that what is red is the change. Other seeds are asked for.
     pub(crate) const fn short() -> Self {
-        Self { seed: None, minutes: 1.0 }
+        Self { seed: Some(7), minutes: 1.0 }
     }
 }
 
