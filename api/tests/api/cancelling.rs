@@ -13,6 +13,15 @@ async fn job_about(client: Client<'_>, resource: &str) -> Value {
     listed["jobs"][0].clone()
 }
 
+/// A volume, a backup of it that was asked for, and its job.
+async fn backup_under_way(client: Client<'_>) -> (String, String, Value) {
+    let volume = client.volume(1).await;
+    let body = json!({"backup": {"volume_id": volume}});
+    let backup = text(&client.post("/backups", body).await.expect(202)["backup"]["id"]);
+    let job = job_about(client, &backup).await;
+    (volume, backup, job)
+}
+
 fn cancel(job: &Value) -> String {
     format!("/emberkeep/jobs/{}/cancel", text(&job["id"]))
 }
@@ -21,10 +30,7 @@ fn cancel(job: &Value) -> String {
 async fn a_backup_is_cancelled_once_or_twice() {
     let world = World::new().await;
     let member = world.member();
-    let volume = member.volume(1).await;
-    let body = json!({"backup": {"volume_id": volume}});
-    let backup = text(&member.post("/backups", body).await.expect(202)["backup"]["id"]);
-    let job = job_about(member, &backup).await;
+    let (volume, backup, job) = backup_under_way(member).await;
     assert_eq!((&job["backup_id"], &job["volume_id"]), (&json!(backup), &json!(volume)));
     assert_eq!(job["cancel_requested"], false);
     let shown = member.get(&format!("/emberkeep/jobs/{}", text(&job["id"]))).await.expect(200);
@@ -60,10 +66,7 @@ async fn what_is_carried_through_is_not_cancelled() {
 async fn others_jobs_cannot_be_seen_or_cancelled() {
     let world = World::new().await;
     let member = world.member();
-    let volume = member.volume(1).await;
-    let body = json!({"backup": {"volume_id": volume}});
-    let backup = text(&member.post("/backups", body).await.expect(202)["backup"]["id"]);
-    let job = job_about(member, &backup).await;
+    let (_, backup, job) = backup_under_way(member).await;
     let id = text(&job["id"]);
     let missing = format!("Job {id} could not be found.");
     let stranger = world.stranger();
