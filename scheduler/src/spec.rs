@@ -259,5 +259,6 @@ fn wire_backup(backup: &Backup) -> wire::Backup {
         parent_id: backup.parent_id.map(|id| id.to_string()),
         created_at_micros: backup.created_at.micros(),
         service: backup.service.clone(),
+        of_snapshot: backup.snapshot_id.is_some(),
     }
 }

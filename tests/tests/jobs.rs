@@ -127,6 +127,34 @@ async fn backups_of_all_sources_come_back() -> Result<()> {
     worker.stop().await
 }
 
+/// The only backup to build on is newer than the snapshot, of the volume that has grown since (contract §2.4).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_snapshot_from_before_the_volume_grew_comes_back() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    let client = cluster.client()?;
+    let _worker = cluster.worker();
+    let volume = client.create_volume(1).await?;
+    let path = cluster.volume_path(&volume)?;
+    write_random(&path, 5 * MIB, 4096, 1)?;
+    let snapshot = make(&client, "snapshot", json!({"volume_id": volume})).await?;
+    ready(&client, Noun::Snapshot, &snapshot).await?;
+    act(&client, &volume, json!({"os-extend": {"new_size": 2}})).await?;
+    ready(&client, Noun::Volume, &volume).await?;
+    let expected = content(&path)?;
+    write_random(&path, 1500 * MIB, 4096, 2)?;
+    let newer = client.create_backup(&volume, &json!({})).await?;
+    ready(&client, Noun::Backup, &newer).await?;
+
+    let options = json!({"snapshot_id": snapshot, "incremental": true});
+    let backup = client.create_backup(&volume, &options).await?;
+    ensure!(ready(&client, Noun::Backup, &backup).await?["is_incremental"] == true);
+    let answer = client.post(&format!("/backups/{backup}/restore"), &json!({"restore": {}})).await?;
+    let restored = answer["restore"]["volume_id"].as_str().context("an id")?;
+    ready(&client, Noun::Volume, restored).await?;
+    ensure!(content(&cluster.volume_path(restored)?)? == expected, "what was restored differs");
+    Ok(())
+}
+
 /// A backup and its restore lose worker after worker at random points.
 #[tokio::test(flavor = "multi_thread")]
 async fn crashing_workers_lose_nothing() -> Result<()> {

@@ -52,7 +52,8 @@ pub(super) fn layer(part: &wire::Backup) -> Result<Layer> {
     let (Some(container), Some(prefix)) = (part.container.clone(), part.prefix.clone()) else {
         return Err(Error::invalid(format!("Invalid backup: Backup {} has no objects in any store.", part.id)));
     };
-    Ok(Layer { id: backup_id(part)?, container, prefix, size_bytes: size_bytes(part.size_gb)? })
+    let (id, size_bytes, of_snapshot) = (backup_id(part)?, size_bytes(part.size_gb)?, part.of_snapshot);
+    Ok(Layer { id, container, prefix, size_bytes, of_snapshot })
 }
 
 /// Refuses a backup that another driver wrote: its objects are not in this worker's store. Recorded names may be short or

@@ -161,7 +161,7 @@ impl Order {
 
     fn layer(&self, backup: &Backup) -> Outcome<Layer> {
         let (container, prefix) = (self.container.clone(), backup.prefix.clone());
-        Ok(Layer { id: backup.id.parse()?, container, prefix, size_bytes: backup.size_bytes })
+        Ok(Layer { id: backup.id.parse()?, container, prefix, size_bytes: backup.size_bytes, of_snapshot: false })
     }
 }
 

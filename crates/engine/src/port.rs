@@ -106,6 +106,8 @@ pub struct Layer {
     pub prefix: String,
     /// The row's size: what the volume measured then.
     pub size_bytes: u64,
+    /// Of a snapshot, which keeps the length its volume had when it was taken: less than `size_bytes` if the volume grew.
+    pub of_snapshot: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

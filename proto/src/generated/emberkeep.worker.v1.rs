@@ -162,6 +162,9 @@ pub struct Backup {
     /// The driver that wrote it, as `backups.service` records it; unset until a worker began.
     #[prost(string, optional, tag = "10")]
     pub service: ::core::option::Option<::prost::alloc::string::String>,
+    /// the volume may have grown since it was taken
+    #[prost(bool, tag = "11")]
+    pub of_snapshot: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateVolume {

@@ -227,7 +227,7 @@ impl Bench {
                 ("stock-chains".to_owned(), names::swift_prefix(volume, created_at(id), "nova", id))
             }
         };
-        Layer { id, container, prefix, size_bytes: layer.content.len() as u64 }
+        Layer { id, container, prefix, size_bytes: layer.content.len() as u64, of_snapshot: false }
     }
 
     fn request(&self, identity: BackupIdentity, volume: VolumeId, parent: Option<&Layer>) -> Result<BackupRequest> {

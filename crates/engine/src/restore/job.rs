@@ -158,9 +158,13 @@ fn volume_bytes(hashes: &HashList, ownership: &Ownership, layers: &[LoadedLayer]
     let block_bytes = hashes.block_bytes as u64;
     let hashed_max = hashes.count.saturating_mul(block_bytes);
     let Some(asked) = layers.last().map(|asked| &asked.layer) else { return Ok(0) };
-    // A volume that was larger once has shrunk.
-    let no_larger = layers.iter().filter(|layer| layer.layer.size_bytes <= asked.size_bytes);
-    let end = no_larger.map(LoadedLayer::end).max().unwrap_or(0);
+    let as_long = |layer: &&LoadedLayer| match asked.of_snapshot {
+        // It may be older than what it builds on, and was shorter then (contract §2.4).
+        true => layer.layer.id == asked.id,
+        // A volume that was larger once has shrunk.
+        false => layer.layer.size_bytes <= asked.size_bytes,
+    };
+    let end = layers.iter().filter(as_long).map(LoadedLayer::end).max().unwrap_or(0);
     if end > hashed_max {
         return Err(Error::damaged(format!(
             "The hashes of backup {} cover {hashed_max} bytes, but its volume has at least {end}.",

@@ -160,7 +160,7 @@ pub(crate) fn identity(parent: Option<&Layer>) -> BackupIdentity {
 
 pub(crate) fn layer(identity: &BackupIdentity, content: &[u8]) -> Layer {
     let (container, prefix) = (identity.container.clone(), identity.prefix.clone());
-    Layer { id: identity.id, container, prefix, size_bytes: content.len() as u64 }
+    Layer { id: identity.id, container, prefix, size_bytes: content.len() as u64, of_snapshot: false }
 }
 
 /// Remembers what the engine reports.

@@ -1,5 +1,6 @@
 //! What was backed up comes back, whatever the content, the chain and the compression.
 
+use engine::Layer;
 use format::Compression;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -142,6 +143,18 @@ async fn a_volume_that_shrank_since_its_parent_restores() {
     let shorter = &content[..CHUNK + 1234];
     let (child, _) = lab.back_up(shorter, Some(&parent)).await;
     lab.assert_restores(&[parent, child], shorter).await;
+}
+
+/// Stock Cinder builds on a backup that is newer than the snapshot, and may be larger, where there is no older one.
+#[tokio::test]
+async fn a_snapshot_shorter_than_its_parent_restores() {
+    let lab = Lab::new(Compression::Zstd);
+    let grown = text(3 * CHUNK);
+    let (parent, _) = lab.back_up(&grown, None).await;
+    let snapshot = &grown[..CHUNK + BLOCK];
+    let (child, _) = lab.back_up(snapshot, Some(&parent)).await;
+    let child = Layer { size_bytes: parent.size_bytes, of_snapshot: true, ..child };
+    lab.assert_restores(&[parent, child], snapshot).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
