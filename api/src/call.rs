@@ -13,6 +13,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::LengthLimitError;
+use outbox::Notifications;
 use regex::Regex;
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ use crate::authentication::Authenticator;
 use crate::config::Config;
 use crate::context::Caller;
 use crate::error::Fault;
+use crate::events::Streams;
 use crate::links::Links;
 use crate::microversion::Microversion;
 use crate::paging::{Parameters, ResourceFilters};
@@ -41,6 +43,8 @@ pub(crate) struct App {
     pub(crate) project_id: Regex,
     pub(crate) filters: ResourceFilters,
     pub(crate) rates: Option<Rates>,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) notifications: Notifications,
 }
 
 impl App {

@@ -21,6 +21,7 @@ pub struct Sections {
     pub oslo_policy: PolicyConfig,
     pub database: db::Config,
     pub messaging: messaging::Config,
+    pub oslo_messaging_notifications: outbox::NotificationsConfig,
     pub quota: QuotaConfig,
     pub telemetry: chassis::telemetry::Config,
     pub health: chassis::health::Config,
@@ -35,6 +36,8 @@ impl Sections {
         self.quota.check()?;
         self.database.check().map_err(ConfigError::within("database"))?;
         self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        let notifications = ConfigError::within("oslo_messaging_notifications");
+        self.oslo_messaging_notifications.check().map_err(notifications)?;
         self.health.check()?;
         self.telemetry.check()
     }
@@ -62,6 +65,10 @@ pub struct Config {
     pub requests_per_second_max: u32,
     /// How many of them may come at once.
     pub request_burst_max: u32,
+    /// Who may listen to events at a time; a project to a quarter of them. More are answered 503.
+    pub event_streams_max: u32,
+    /// So long a stream lasts; who wants more comes again, with a token that still counts.
+    pub event_stream_secs_max: u64,
     pub default_availability_zone: String,
     /// The type of volumes that are asked for without one, unless their project has a default of its own.
     pub default_volume_type: String,
@@ -84,6 +91,9 @@ pub struct Config {
     /// The section `[quota]`, which stands beside this one in the file.
     #[serde(skip)]
     pub quota: QuotaConfig,
+    /// The section `[oslo_messaging_notifications]`, which stands beside this one in the file.
+    #[serde(skip)]
+    pub notifications: outbox::NotificationsConfig,
 }
 
 impl Default for Config {
@@ -99,6 +109,8 @@ impl Default for Config {
             request_timeout_secs: 60,
             requests_per_second_max: 0,
             request_burst_max: 20,
+            event_streams_max: 128,
+            event_stream_secs_max: 600,
             default_availability_zone: "nova".to_owned(),
             default_volume_type: db::types::DEFAULT_NAME.to_owned(),
             default_group_type: None,
@@ -109,6 +121,7 @@ impl Default for Config {
             keystone_authtoken: KeystoneConfig::default(),
             oslo_policy: PolicyConfig::default(),
             quota: QuotaConfig::default(),
+            notifications: outbox::NotificationsConfig::default(),
         }
     }
 }
@@ -129,6 +142,8 @@ impl Config {
         at_least("api.max_request_body_bytes", self.max_request_body_bytes, 1)?;
         at_least("api.request_timeout_secs", self.request_timeout_secs, 1)?;
         at_least("api.request_burst_max", self.request_burst_max, 1)?;
+        at_least("api.event_streams_max", self.event_streams_max, 1)?;
+        at_least("api.event_stream_secs_max", self.event_stream_secs_max, 1)?;
         at_least("api.service_down_time_secs", self.service_down_time_secs, 1)?;
         not_empty("api.default_availability_zone", &self.default_availability_zone)?;
         not_empty("api.default_volume_type", &self.default_volume_type)?;

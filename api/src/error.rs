@@ -93,6 +93,11 @@ impl Fault {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The request took too long; try again.")
     }
 
+    /// 503: there is no more room, and there will be.
+    pub(crate) fn busy(message: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     pub(crate) fn erred() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, ERRED)
     }

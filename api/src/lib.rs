@@ -12,6 +12,7 @@ mod call;
 mod config;
 mod context;
 mod error;
+mod events;
 mod handlers;
 mod links;
 mod microversion;

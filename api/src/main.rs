@@ -30,6 +30,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         keystone_authtoken: sections.keystone_authtoken,
         oslo_policy: sections.oslo_policy,
         quota: sections.quota,
+        notifications: sections.oslo_messaging_notifications,
         ..sections.api
     };
     let listener = api::bind(&config).await?;

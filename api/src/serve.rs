@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use domain::{Error, Kind, Result};
+use outbox::Notifications;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::authentication::Authenticator;
 use crate::call::App;
 use crate::config::Config;
+use crate::events::Streams;
 use crate::paging::ResourceFilters;
 use crate::policy::Policy;
 use crate::rates::Rates;
@@ -43,13 +45,18 @@ pub async fn serve(deps: Deps, config: Config, listener: TcpListener, shutdown: 
     let failed = |error| Error::unavailable("the api's listener failed").with_source(error);
     let address = listener.local_addr().map_err(failed)?;
     check_address(&config, address)?;
-    let service = service(deps, config)?;
+    let service = service_until(deps, config, shutdown.clone())?;
     tracing::info!(%address, "api listens");
     axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await.map_err(failed)
 }
 
 /// The whole service without a listener. Error: a configuration that makes no sense.
 pub fn service(deps: Deps, config: Config) -> Result<Router> {
+    service_until(deps, config, CancellationToken::new())
+}
+
+/// What would last longer than a request ends with `closing`.
+fn service_until(deps: Deps, config: Config, closing: CancellationToken) -> Result<Router> {
     let project_id = config.project_id()?;
     let authenticator = Authenticator::new(&config)?;
     let policy = Policy::load(config.oslo_policy.policy_file.as_deref()).map_err(Error::invalid)?;
@@ -59,7 +66,11 @@ pub fn service(deps: Deps, config: Config) -> Result<Router> {
     };
     let Deps { database, nudge } = deps;
     let rates = Rates::new(config.requests_per_second_max, config.request_burst_max);
-    Ok(router(Arc::new(App { database, nudge, config, authenticator, policy, project_id, filters, rates })))
+    let streams = Arc::new(Streams::new(config.event_streams_max, closing));
+    let notifications = Notifications::new(config.notifications.clone());
+    let app =
+        App { database, nudge, config, authenticator, policy, project_id, filters, rates, streams, notifications };
+    Ok(router(Arc::new(app)))
 }
 
 fn check_address(config: &Config, address: SocketAddr) -> Result<()> {

@@ -14,6 +14,7 @@ mod job;
 mod lease;
 mod limits;
 mod link;
+mod meter;
 mod operations;
 mod reporter;
 mod running;

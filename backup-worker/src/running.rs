@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lease::Terms;
 use crate::link::JobKey;
+use crate::meter::Meter;
 
 /// How exactly the end of a lease is met.
 const CLOCK_TICK: Duration = Duration::from_millis(50);
@@ -41,6 +42,7 @@ pub(crate) struct Entry {
     confirmed: Mutex<Instant>,
     done_bytes: AtomicI64,
     total_bytes: AtomicI64,
+    meter: Mutex<Meter>,
 }
 
 impl Entry {
@@ -56,6 +58,7 @@ impl Entry {
             confirmed: Mutex::new(Instant::now()),
             done_bytes: AtomicI64::new(0),
             total_bytes: AtomicI64::new(0),
+            meter: Mutex::new(Meter::default()),
         }
     }
 
@@ -93,11 +96,13 @@ impl Entry {
     }
 
     pub(crate) fn report(&self) -> RunningJob {
+        let done_bytes = self.done_bytes.load(Ordering::Relaxed);
         RunningJob {
             job_id: self.key.id.to_string(),
             generation: self.key.generation,
-            done_bytes: self.done_bytes.load(Ordering::Relaxed),
+            done_bytes,
             total_bytes: self.total_bytes.load(Ordering::Relaxed),
+            bytes_per_second: lock(&self.meter).measure(Instant::now(), done_bytes),
         }
     }
 }

@@ -426,6 +426,8 @@ CREATE TABLE jobs (
     cancel_requested BOOLEAN NOT NULL,
     done_bytes BIGINT NOT NULL,
     total_bytes BIGINT NOT NULL,
+    -- Of the last seconds of the attempt that runs.
+    bytes_per_second BIGINT NOT NULL,
     -- The most bytes that earlier attempts had handled.
     furthest_bytes BIGINT NOT NULL,
     error TEXT,
@@ -434,6 +436,10 @@ CREATE TABLE jobs (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
+CREATE INDEX jobs_by_project ON jobs (project_id, created_at, id);
+CREATE INDEX jobs_by_age ON jobs (created_at, id);
+-- What changed since somebody looked.
+CREATE INDEX jobs_by_change ON jobs (updated_at, id);
 CREATE INDEX jobs_due ON jobs (project_id, created_at, id, not_before) WHERE state = 'queued';
 CREATE INDEX jobs_at_work ON jobs (project_id) WHERE state IN ('assigned', 'running');
 CREATE INDEX jobs_by_busy_pool ON jobs (pool) WHERE state IN ('assigned', 'running');

@@ -38,6 +38,9 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// PEM: workers must show a certificate of one of these authorities, and register as a host that it names.
     pub tls_client_ca: Option<PathBuf>,
+    /// The section `[oslo_messaging_notifications]`, which stands beside this one in the file.
+    #[serde(skip)]
+    pub notifications: outbox::NotificationsConfig,
 }
 
 impl Default for Config {
@@ -48,7 +51,8 @@ impl Default for Config {
             storage_availability_zone: "nova".to_owned(),
             // With a tick and the pause after a loss, another worker goes on within 15 seconds.
             lease_ttl_secs: 12,
-            heartbeat_interval_secs: 2,
+            // Clients see progress that is no older than two seconds.
+            heartbeat_interval_secs: 1,
             claim_timeout_secs: 10,
             tick_ms: 500,
             project_jobs_max: 0,
@@ -56,6 +60,7 @@ impl Default for Config {
             tls_certificate: None,
             tls_key: None,
             tls_client_ca: None,
+            notifications: outbox::NotificationsConfig::default(),
         }
     }
 }
@@ -120,6 +125,7 @@ pub struct Sections {
     pub scheduler: Config,
     pub database: db::Config,
     pub messaging: messaging::Config,
+    pub oslo_messaging_notifications: outbox::NotificationsConfig,
     pub telemetry: chassis::telemetry::Config,
     pub health: chassis::health::Config,
 }
@@ -130,6 +136,8 @@ impl Sections {
         self.scheduler.check()?;
         self.database.check().map_err(ConfigError::within("database"))?;
         self.messaging.check().map_err(ConfigError::within("messaging"))?;
+        let notifications = ConfigError::within("oslo_messaging_notifications");
+        self.oslo_messaging_notifications.check().map_err(notifications)?;
         self.health.check()?;
         self.telemetry.check()
     }

@@ -2,6 +2,7 @@
 
 use db::Database;
 use domain::{Error, JobId, Kind, Result, Timestamp};
+use outbox::Notifications;
 use stdx::report::Chain;
 use tokio::sync::Notify;
 
@@ -14,11 +15,13 @@ pub(crate) struct Core {
     nudge: outbox::Nudge,
     pub(crate) round: Notify,
     pub(crate) sessions: Sessions,
+    pub(crate) notifications: Notifications,
 }
 
 impl Core {
     pub(crate) fn new(database: Database, nudge: outbox::Nudge, config: Config) -> Self {
-        Self { database, config, nudge, round: Notify::new(), sessions: Sessions::default() }
+        let notifications = Notifications::new(config.notifications.clone());
+        Self { database, config, nudge, round: Notify::new(), sessions: Sessions::default(), notifications }
     }
 
     /// An outbox row was written.

@@ -12,6 +12,7 @@ mod core;
 mod dead_letters;
 mod grpc;
 mod need;
+mod notify;
 mod peer;
 mod place;
 mod reconcile;

@@ -35,7 +35,8 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     health::spawn(&sections.health, outbox::needs(&database, &broker), shutdown.clone()).await?;
     let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
     let deps = Deps { database: database.clone(), broker: broker.clone(), nudge };
-    let scheduler = Scheduler::start(deps, sections.scheduler, shutdown.clone());
+    let config = scheduler::Config { notifications: sections.oslo_messaging_notifications, ..sections.scheduler };
+    let scheduler = Scheduler::start(deps, config, shutdown.clone());
     scheduler.listen(listener, shutdown).await?;
     broker.close().await;
     database.close().await;

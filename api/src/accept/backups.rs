@@ -1,5 +1,6 @@
 //! Backups: create, delete, reset (contract §1.5.1, §1.5.5, §1.5.9).
 
+use chassis::trace::current_traceparent;
 use db::metadata::Pairs;
 use db::{Conn, backups, quotas, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
@@ -9,6 +10,7 @@ use domain::quota::Holding;
 use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Result};
+use outbox::About;
 
 use super::{cancel_jobs_about, check_unchanged, commit, enqueue, metadata, prepare_forced_deletion, raced};
 use crate::call::Call;
@@ -189,9 +191,24 @@ async fn enqueue_deletion(conn: &mut Conn, call: &Call, backup: &Backup) -> Resu
 pub(crate) async fn reset_status(call: &Call, id: &str, to: BackupStatus) -> Result<()> {
     let mut tx = call.app.database.begin("reset backup status").await?;
     let backup = backups::get(&mut tx, &call.caller.scope(), id).await?;
+    tell_reset(&mut tx, call, &backup, "reset_status.start").await?;
     cancel_jobs_about(&mut tx, call, &backup.id.to_string()).await?;
     backups::set_status(&mut tx, backup.id, to, call.now).await?;
+    tell_reset(&mut tx, call, &Backup { status: to, ..backup }, "reset_status.end").await?;
     commit(call, tx).await
+}
+
+async fn tell_reset(conn: &mut Conn, call: &Call, backup: &Backup, event: &'static str) -> Result<()> {
+    let own_host = stdx::host::name();
+    let traceparent = current_traceparent();
+    let about = About {
+        event,
+        host: backup.host.as_deref().unwrap_or(&own_host),
+        request_id: Some(&call.request_id),
+        traceparent: traceparent.as_deref(),
+        percent: None,
+    };
+    call.app.notifications.write(conn, backup, &about, call.now).await
 }
 
 /// Changes what the caller wrote about the backup; `metadata` replaces the whole set.

@@ -37,7 +37,7 @@ async fn verify(call: Call) -> Result<Answer, Fault> {
     BODY.check(&call.optional_body()?.unwrap_or_else(|| json!({})), call.version)?;
     call.require(rules::EMBERKEEP_VERIFY_BACKUP)?;
     let accepted = verifications::verify(&call, call.id()).await?;
-    Ok(Answer::accepted(json!({"job": job::detail(&accepted)})))
+    Ok(Answer::accepted(json!({"job": job::detail(&accepted, call.now)})))
 }
 
 async fn show(call: Call) -> Result<Answer, Fault> {
@@ -51,6 +51,6 @@ async fn show(call: Call) -> Result<Answer, Fault> {
         "verified_at": time(last.as_ref().map(|last| last.at)),
         "result": last.as_ref().map(|last| last.verdict.as_str()),
         "reason": last.and_then(|last| last.reason),
-        "job": asked.as_ref().map(job::detail),
+        "job": asked.as_ref().map(|asked| job::detail(asked, call.now)),
     }})))
 }

@@ -132,6 +132,9 @@ fn responses(operation: &Operation, needs: Needs, faults: &mut BTreeSet<u16>) ->
     successes.extend(about.others.iter().filter(|status| **status < 400));
     for success in successes {
         let mut response = json!({"description": reason(success)});
+        if about.streams && success == about.success {
+            response["content"] = json!({"text/event-stream": {"schema": {"type": "string"}}});
+        }
         if let Some(schema) = about.answer() {
             response["content"] = json!({"application/json": {"schema": schema}});
         }

@@ -31,6 +31,8 @@ pub(crate) struct About {
     /// Other statuses than the usual ones.
     pub(super) others: Vec<u16>,
     pub(super) gives: Option<Given>,
+    /// It answers with server-sent events.
+    pub(super) streams: bool,
 }
 
 /// One of the things that `POST …/action` does.
@@ -94,6 +96,7 @@ pub(crate) fn status(success: u16, summary: &'static str) -> About {
         items: None,
         others: Vec::new(),
         gives: None,
+        streams: false,
     }
 }
 
@@ -153,6 +156,11 @@ impl About {
     /// Answers just these keys.
     pub(crate) fn gives_whole(self, keys: Keys) -> Self {
         Self { gives: Some(Given::Whole(keys)), ..self }
+    }
+
+    /// Answers with server-sent events, one after the other.
+    pub(crate) fn streams(self) -> Self {
+        Self { streams: true, ..self }
     }
 
     /// The schema of the answer, where it is described.

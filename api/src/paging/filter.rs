@@ -69,11 +69,15 @@ fn like<'a>(call: &Call, word: &'a str) -> (&'a str, bool) {
 fn one(call: &Call, noun: &Noun, word: &str, value: &str, like: bool, filters: &mut Vec<Filter>) -> Result<(), Fault> {
     let filter = match noun.column(word) {
         Some(ColumnKind::Text(column)) if like => Filter::Like(column, value.to_owned()),
-        Some(ColumnKind::Text(column)) => Filter::Equals(column, value.to_owned()),
+        Some(ColumnKind::Text(column) | ColumnKind::Reference(column)) => Filter::Equals(column, value.to_owned()),
         Some(ColumnKind::Integer(column)) => {
             value.trim().parse().map_or(Filter::Nothing, |number| Filter::EqualsInteger(column, number))
         }
         Some(ColumnKind::Truth(column)) => truth(call, word, column, value)?,
+        Some(ColumnKind::Ended) => match boolean(value) {
+            Some(ended) => Filter::IsUnfinished(!ended),
+            None => return Err(Fault::bad_request(format!("Invalid input received: {word}={value}"))),
+        },
         Some(ColumnKind::Time(column)) => return times(call, noun, column, value, filters),
         Some(ColumnKind::Metadata) if call.version < noun.metadata_since => return Ok(()),
         Some(ColumnKind::Metadata) => {

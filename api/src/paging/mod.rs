@@ -8,7 +8,7 @@ mod sort;
 
 pub(crate) use filter::{check_number, dictionary};
 pub(crate) use noun::{
-    ATTACHMENTS, BACKUPS, CGSNAPSHOTS, CONSISTENCYGROUPS, GROUP_SNAPSHOTS, GROUP_TYPES, GROUPS, MESSAGES, Noun,
+    ATTACHMENTS, BACKUPS, CGSNAPSHOTS, CONSISTENCYGROUPS, GROUP_SNAPSHOTS, GROUP_TYPES, GROUPS, JOBS, MESSAGES, Noun,
     QOS_SPECS, SNAPSHOTS, TRANSFERS, TYPES, VOLUMES,
 };
 pub(crate) use parameters::{Parameters, boolean};

@@ -37,6 +37,10 @@ pub(super) enum ColumnKind {
     Metadata,
     /// The pairs kept of the image, as a Python dictionary.
     ImageMetadata,
+    /// Another row's id, which not every row has: nothing is sorted by it.
+    Reference(&'static str),
+    /// The job has ended.
+    Ended,
     /// Everything here counts towards its project's quota.
     ConsumesQuota,
     /// Cinder knows it, nothing here has it.
@@ -48,7 +52,12 @@ impl ColumnKind {
     pub(super) const fn sortable(self) -> Option<&'static str> {
         match self {
             Self::Text(column) | Self::Integer(column) | Self::Truth(column) | Self::Time(column) => Some(column),
-            Self::Metadata | Self::ImageMetadata | Self::ConsumesQuota | Self::Unused => None,
+            Self::Metadata
+            | Self::ImageMetadata
+            | Self::Reference(_)
+            | Self::Ended
+            | Self::ConsumesQuota
+            | Self::Unused => None,
         }
     }
 }
@@ -348,6 +357,27 @@ pub(crate) const GROUP_TYPES: Noun = Noun {
     metadata_since: microversion::MIN,
 };
 
+pub(crate) const JOBS: Noun = Noun {
+    collection: "jobs",
+    links: "jobs_links",
+    columns: &[
+        text("id"),
+        text("kind"),
+        text("state"),
+        text("project_id"),
+        column("volume_id", ColumnKind::Reference("volume_id")),
+        column("snapshot_id", ColumnKind::Reference("snapshot_id")),
+        column("backup_id", ColumnKind::Reference("backup_id")),
+        column("created_at", ColumnKind::Time("created_at")),
+        column("updated_at", ColumnKind::Time("updated_at")),
+        column("ended", ColumnKind::Ended),
+    ],
+    filters: &["kind", "state", "volume_id", "snapshot_id", "backup_id", "created_at", "updated_at", "ended"],
+    sort_by_name_since: microversion::MIN,
+    time_operators_since: Some(microversion::MIN),
+    metadata_since: microversion::MIN,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,6 +396,7 @@ mod tests {
             (&GROUPS, db::groups::COLUMNS),
             (&GROUP_SNAPSHOTS, db::group_snapshots::COLUMNS),
             (&GROUP_TYPES, db::group_types::COLUMNS),
+            (&JOBS, db::jobs::LISTED_COLUMNS),
         ] {
             for column in noun.columns.iter().filter_map(|column| column.kind.sortable()) {
                 assert!(columns.contains(&column), "{}: {column}", noun.collection);

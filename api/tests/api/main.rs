@@ -18,6 +18,7 @@ mod openapi;
 mod operation;
 mod paging;
 mod policy;
+mod progress;
 mod qos_specs;
 mod quotas;
 mod rates;

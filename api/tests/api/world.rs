@@ -114,7 +114,8 @@ impl World {
         database.migrate().await.expect("a schema");
         let shutdown = CancellationToken::new();
         let nudge = outbox::Relay::spawn(database.clone(), messaging::memory(), shutdown.clone());
-        let mut config = api::Config { noauth_everyone_is_admin: false, ..api::Config::default() };
+        let mut config =
+            api::Config { noauth_everyone_is_admin: false, event_stream_secs_max: 1, ..api::Config::default() };
         change(&mut config);
         let deps = api::Deps { database: database.clone(), nudge };
         let service = api::service(deps, config).expect("a service");

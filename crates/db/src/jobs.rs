@@ -16,12 +16,18 @@ use crate::row::{Row, readable};
 use crate::subject;
 use crate::table::placeholders;
 
+mod list;
+
+#[cfg(test)]
+pub(crate) use list::LISTED;
+pub use list::{COLUMNS as LISTED_COLUMNS, Seen, changed, count, list};
+
 const TABLE: &str = "jobs";
 
 const COLUMNS: &str = "id, kind, state, generation, attempts, failures, project_id, volume_id, snapshot_id, backup_id, group_id, \
                        group_snapshot_id, params, pool, \
                        worker_id, lease_expires_at, not_before, cancel_requested, done_bytes, total_bytes, \
-                       furthest_bytes, error, request_id, traceparent, created_at, updated_at";
+                       bytes_per_second, furthest_bytes, error, request_id, traceparent, created_at, updated_at";
 
 /// What an accepted request leaves for the schedulers.
 #[derive(Clone, Debug)]
@@ -41,7 +47,7 @@ pub struct NewJob {
 pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp) -> Result<JobId> {
     const FIRST_GENERATION: i64 = 1;
     let id = JobId::random();
-    let text = format!("INSERT INTO jobs ({COLUMNS}) VALUES ({})", placeholders(1, 26));
+    let text = format!("INSERT INTO jobs ({COLUMNS}) VALUES ({})", placeholders(1, 27));
     sql(text)
         .bind(id)
         .bind(job.subject.kind().as_str())
@@ -61,6 +67,7 @@ pub async fn enqueue(conn: &mut Conn, queue: &str, job: &NewJob, now: Timestamp)
         .bind(None::<Timestamp>)
         .bind(now)
         .bind(false)
+        .bind(0)
         .bind(0)
         .bind(0)
         .bind(0)
@@ -247,7 +254,7 @@ pub async fn claim(
 ) -> Result<Option<Job>> {
     let text = format!(
         "UPDATE jobs SET attempts = attempts + CASE WHEN state = $4 THEN 0 ELSE 1 END, state = $4,
-            lease_expires_at = $5, updated_at = $6
+            lease_expires_at = $5, updated_at = $6, bytes_per_second = 0
          WHERE id = $1 AND generation = $2 AND worker_id = $3 AND (state = $4 OR {})
          RETURNING {COLUMNS}",
         before(JobEvent::Claim)
@@ -296,7 +303,8 @@ pub async fn renew(
     lease_until: Timestamp,
     now: Timestamp,
 ) -> Result<Option<bool>> {
-    let renewed = sql("UPDATE jobs SET lease_expires_at = $4, done_bytes = $5, total_bytes = $6, updated_at = $7
+    let renewed = sql("UPDATE jobs SET lease_expires_at = $4, done_bytes = $5, total_bytes = $6, updated_at = $7,
+            bytes_per_second = $8
          WHERE id = $1 AND generation = $2 AND worker_id = $3 AND state = 'running'
          RETURNING cancel_requested")
     .bind(id)
@@ -306,6 +314,7 @@ pub async fn renew(
     .bind(progress.done_bytes)
     .bind(progress.total_bytes)
     .bind(now)
+    .bind(progress.bytes_per_second)
     .fetch_optional(conn)
     .await?;
     renewed.map(|row| row.bool("cancel_requested")).transpose()
@@ -374,7 +383,8 @@ pub async fn finish(
         Ending::Cancelled => JobState::Cancelled,
     };
     let text = format!(
-        "UPDATE jobs SET state = $3, error = COALESCE($4, error), lease_expires_at = NULL, updated_at = $5
+        "UPDATE jobs SET state = $3, error = COALESCE($4, error), lease_expires_at = NULL, updated_at = $5,
+            done_bytes = CASE WHEN $3 = 'succeeded' THEN total_bytes ELSE done_bytes END
          WHERE id = $1 AND generation = $2 AND {}",
         before(JobEvent::Finish(ending))
     );
@@ -505,7 +515,11 @@ fn from_row(row: &Row) -> Result<Job> {
         lease_expires_at: row.opt_time("lease_expires_at")?,
         not_before: row.time("not_before")?,
         cancel_requested: row.bool("cancel_requested")?,
-        progress: Progress { done_bytes: row.i64("done_bytes")?, total_bytes: row.i64("total_bytes")? },
+        progress: Progress {
+            done_bytes: row.i64("done_bytes")?,
+            total_bytes: row.i64("total_bytes")?,
+            bytes_per_second: row.i64("bytes_per_second")?,
+        },
         furthest_bytes: row.i64("furthest_bytes")?,
         error: row.opt_text("error")?,
         request_id: row.opt_text("request_id")?,

@@ -11,8 +11,8 @@ use domain::{Error, Result, Timestamp};
 use crate::conn::{Conn, Query, sql};
 use crate::row::Row;
 use crate::table::Table;
-use crate::types;
 use crate::value::Value;
+use crate::{jobs, types};
 
 /// Whose rows a caller may see.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +54,8 @@ pub enum Filter {
     ExtraSpec(String, String),
     /// The volume type has an extra spec of this key that contains the text.
     ExtraSpecLike(String, String),
+    /// The job has not ended, or has.
+    IsUnfinished(bool),
     /// Matches no row: an administrator filtered by something that is no column.
     Nothing,
 }
@@ -130,8 +132,8 @@ impl Column {
             "created_at" | "expires_at" | "data_timestamp" | "size_gb" | "object_count" => (Kind::Integer, false),
             "updated_at" => (Kind::Integer, true),
             "bootable" | "is_public" => (Kind::Truth, false),
-            "id" | "status" | "project_id" | "user_id" | "volume_id" | "volume_type_id" | "attach_status"
-            | "group_type_id" => (Kind::Text, false),
+            "id" | "kind" | "state" | "status" | "project_id" | "user_id" | "volume_id" | "volume_type_id"
+            | "attach_status" | "group_type_id" => (Kind::Text, false),
             _ => (Kind::Text, true),
         };
         Ok(Self { name, kind, nullable })
@@ -277,6 +279,8 @@ impl Conditions {
                 let (key, pattern) = (self.param(key), self.param(like_pattern(part)));
                 self.has_extra_spec(table, &format!("s.key = {key} AND LOWER(s.value) LIKE {pattern} ESCAPE '!'"));
             }
+            Filter::IsUnfinished(true) => self.and(&jobs::unfinished()),
+            Filter::IsUnfinished(false) => self.and(&format!("NOT {}", jobs::unfinished())),
             Filter::Nothing => self.and("FALSE"),
         }
         Ok(())

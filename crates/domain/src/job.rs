@@ -145,6 +145,26 @@ pub struct Job {
 }
 
 impl Job {
+    /// 100 of what has succeeded, less of everything else.
+    #[must_use]
+    pub fn percent(&self) -> Option<i64> {
+        match self.state {
+            JobState::Succeeded => Some(100),
+            // What is written last is not counted: it is done when the job has ended.
+            _ => self.progress.percent().map(|percent| percent.min(99)),
+        }
+    }
+
+    /// Bytes in a second and seconds to go; both `None` unless the job runs and was heard of lately.
+    #[must_use]
+    pub fn pace(&self, now: Timestamp) -> (Option<i64>, Option<i64>) {
+        let is_fresh = self.updated_at >= now.minus_secs(PACE_SECS);
+        if self.state != JobState::Running || !is_fresh {
+            return (None, None);
+        }
+        (Some(self.progress.bytes_per_second), self.progress.remaining_secs())
+    }
+
     /// # Errors
     /// `Invalid` when it has ended, or is of a kind that is always carried through.
     pub fn check_cancel(&self) -> Result<()> {
@@ -342,7 +362,34 @@ impl Subject {
 pub struct Progress {
     pub done_bytes: i64,
     pub total_bytes: i64,
+    /// Of the last seconds; 0: unknown, or nothing happens.
+    pub bytes_per_second: i64,
 }
+
+impl Progress {
+    /// 0 to 100, rounded down; `None` while the total is unknown.
+    #[must_use]
+    pub fn percent(self) -> Option<i64> {
+        if self.total_bytes <= 0 {
+            return None;
+        }
+        let percent = i128::from(self.done_bytes.max(0)) * 100 / i128::from(self.total_bytes);
+        i64::try_from(percent.min(100)).ok()
+    }
+
+    /// Seconds until the rest is done at the present rate; `None` where there is none.
+    #[must_use]
+    pub fn remaining_secs(self) -> Option<i64> {
+        let left = self.total_bytes.saturating_sub(self.done_bytes).max(0);
+        if self.total_bytes <= 0 || self.bytes_per_second <= 0 {
+            return None;
+        }
+        Some(left / self.bytes_per_second + i64::from(left % self.bytes_per_second > 0))
+    }
+}
+
+/// A rate that was told longer ago says nothing.
+const PACE_SECS: i64 = 10;
 
 /// The most attempts that may fail before the job fails for good. One that a worker hands back, and one that was lost after
 /// it had come further than any before, is no failure.
@@ -402,6 +449,20 @@ mod tests {
             ("running", "cancelled"),
         ];
         assert_eq!(legal, expected);
+    }
+
+    #[test]
+    fn percent_and_remaining_time() {
+        let progress =
+            |done_bytes, total_bytes, bytes_per_second| Progress { done_bytes, total_bytes, bytes_per_second };
+        assert_eq!(progress(0, 0, 5).percent(), None);
+        assert_eq!(progress(999, 1000, 5).percent(), Some(99));
+        assert_eq!(progress(i64::MAX, i64::MAX, 1).percent(), Some(100));
+        assert_eq!(progress(2000, 1000, 1).percent(), Some(100), "whatever a worker says");
+        assert_eq!(progress(10, 100, 20).remaining_secs(), Some(5), "rounded up");
+        assert_eq!(progress(100, 100, 20).remaining_secs(), Some(0));
+        assert_eq!(progress(10, 100, 0).remaining_secs(), None);
+        assert_eq!(progress(10, 0, 7).remaining_secs(), None);
     }
 
     #[test]

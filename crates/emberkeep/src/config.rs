@@ -19,6 +19,7 @@ pub struct Sections {
     pub telemetry: chassis::telemetry::Config,
     pub database: Option<db::Config>,
     pub messaging: messaging::Config,
+    pub oslo_messaging_notifications: outbox::NotificationsConfig,
     pub store: Option<storage::Config>,
     pub pools: Vec<volume::PoolConfig>,
 }
@@ -40,6 +41,8 @@ impl Sections {
         self.oslo_policy.check()?;
         self.quota.check()?;
         self.scheduler.check()?;
+        let notifications = ConfigError::within("oslo_messaging_notifications");
+        self.oslo_messaging_notifications.check().map_err(notifications)?;
         let completed = self.clone().completed(&DataDirectory(std::env::temp_dir()));
         completed.database.check().map_err(ConfigError::within("database"))?;
         completed.worker.check()
@@ -55,9 +58,10 @@ impl Sections {
                 keystone_authtoken: self.keystone_authtoken,
                 oslo_policy: self.oslo_policy,
                 quota: self.quota,
+                notifications: self.oslo_messaging_notifications.clone(),
                 ..self.api
             },
-            scheduler: self.scheduler,
+            scheduler: scheduler::Config { notifications: self.oslo_messaging_notifications, ..self.scheduler },
             worker: backup_worker::Sections {
                 worker: self.worker,
                 pools: if self.pools.is_empty() { vec![pool()] } else { self.pools },

@@ -4,7 +4,10 @@
 //! Each api and scheduler process runs one relay; any number may run at once. A relay knows neither who wrote a row nor
 //! who reads its message.
 
+mod notifications;
 mod relay;
+
+pub use notifications::{About, Config as NotificationsConfig, Driver as NotificationsDriver, Notifications};
 
 use std::sync::Arc;
 

@@ -499,6 +499,9 @@ pub struct RunningJob {
     pub done_bytes: i64,
     #[prost(int64, tag = "4")]
     pub total_bytes: i64,
+    /// Of the last seconds; 0: unknown, or nothing happens.
+    #[prost(int64, tag = "5")]
+    pub bytes_per_second: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Checkpoint {

@@ -10,6 +10,7 @@ use stdx::report::Chain;
 
 use super::Reporter;
 use crate::core::Core;
+use crate::notify;
 use crate::settle::{self, Report};
 use crate::spec;
 
@@ -22,8 +23,11 @@ pub(super) async fn claim(core: &Core, request: &ClaimRequest) -> Result<ClaimRe
     let claimed =
         jobs::claim(&mut tx, reporter.job, reporter.generation, reporter.worker, core.lease_until(now), now).await?;
     let Some(job) = claimed else { return Ok(stale()) };
+    notify::started(core, &mut tx, &job, now).await?;
     if keeps_objects(&mut tx, &job).await? {
+        let before = notify::before_end(core, &mut tx, &job).await?;
         settle::end(&mut tx, &job, Ending::Succeeded, None, &Report::default(), now).await?;
+        notify::ended(core, &mut tx, &job, before, now).await?;
         tx.commit().await?;
         core.wake_round();
         return Ok(stale());

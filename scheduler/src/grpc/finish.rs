@@ -9,6 +9,7 @@ use proto::worker::{Done, Failure, FinishRequest, FinishResponse};
 
 use super::Reporter;
 use crate::core::Core;
+use crate::notify;
 use crate::settle::{self, Fate, Report};
 
 /// Characters of a reason that are kept.
@@ -20,7 +21,7 @@ pub(super) async fn finish(core: &Core, request: FinishRequest) -> Result<Finish
     let now = Timestamp::now();
     let mut tx = core.database.begin("finish job").await?;
     let accepted = match reporter.hold_with_project(&mut tx).await? {
-        Some(job) => settle(&mut tx, &job, outcome, now).await?,
+        Some(job) => settle(core, &mut tx, &job, outcome, now).await?,
         None => ended_before(&mut tx, reporter).await?,
     };
     tx.commit().await?;
@@ -29,9 +30,16 @@ pub(super) async fn finish(core: &Core, request: FinishRequest) -> Result<Finish
     Ok(FinishResponse { accepted })
 }
 
-async fn settle(conn: &mut Conn, job: &Job, outcome: Outcome, now: Timestamp) -> Result<bool> {
+async fn settle(core: &Core, conn: &mut Conn, job: &Job, outcome: Outcome, now: Timestamp) -> Result<bool> {
     match outcome {
-        Outcome::Done(done) => settle::end(conn, job, Ending::Succeeded, None, &report(done), now).await,
+        Outcome::Done(done) => {
+            let before = notify::before_end(core, conn, job).await?;
+            let ended = settle::end(conn, job, Ending::Succeeded, None, &report(done), now).await?;
+            if ended {
+                notify::ended(core, conn, job, before, now).await?;
+            }
+            Ok(ended)
+        }
         // A worker that stops is no failure of the job: it does not count.
         Outcome::Failure(Failure { handed_back: true, reason, .. }) => {
             settle::requeue(conn, job, &storable(&reason), now, now).await

@@ -6,7 +6,7 @@ use db::host_limits::{self, HostLimits};
 use db::workers::{self, Worker};
 use db::{Conn, jobs, services};
 use domain::ids::WorkerId;
-use domain::job::Progress;
+use domain::job::{JobKind, Progress};
 use domain::{Error, Result, Timestamp};
 use futures::{Stream, StreamExt};
 use proto::worker::scheduler_command::Command;
@@ -21,6 +21,7 @@ use tonic::{Status, Streaming};
 
 use super::{Reporter, checkpoints, register, status};
 use crate::core::Core;
+use crate::notify;
 use crate::peer::Peer;
 use crate::sessions::Commands;
 
@@ -142,7 +143,7 @@ impl Session {
         let mut jobs: Vec<_> = heartbeat.jobs.iter().collect();
         jobs.sort_by(|one, other| one.job_id.cmp(&other.job_id));
         for job in jobs {
-            cancelled.extend(renew_job(&mut tx, id, job, self.core.lease_until(now), now).await?);
+            cancelled.extend(self.renew_job(&mut tx, id, job, now).await?);
         }
         let services_due = self.reported_at.is_none_or(|at| at.plus_secs(SERVICE_REPORT_SECS) <= now);
         if services_due && let Some(worker) = workers::get(&mut tx, id).await? {
@@ -152,6 +153,37 @@ impl Session {
         let limits = host_limits::of_worker(&mut tx, id).await?;
         tx.commit().await?;
         Ok(Some((limits, cancelled)))
+    }
+
+    /// What the worker must be told about the job, if anything.
+    async fn renew_job(
+        &self,
+        conn: &mut Conn,
+        worker: WorkerId,
+        running: &RunningJob,
+        now: Timestamp,
+    ) -> Result<Option<CancelJob>> {
+        let core = &self.core;
+        let id = proto::parse_job_id(&running.job_id)?;
+        let progress = Progress {
+            done_bytes: running.done_bytes,
+            total_bytes: running.total_bytes,
+            bytes_per_second: running.bytes_per_second,
+        };
+        let before = if core.notifications.are_wanted() { jobs::get(conn, id).await? } else { None };
+        let lease_until = core.lease_until(now);
+        let renewed = jobs::renew(conn, id, running.generation, worker, progress, lease_until, now).await?;
+        if let (Some(before), Some(_)) = (before.filter(|job| job.kind == JobKind::BackupCreate), renewed)
+            && notify::progressed(core, conn, &before, progress, now).await?
+        {
+            core.wake_relay();
+        }
+        let lost = match renewed {
+            Some(false) => return Ok(None),
+            Some(true) => false,
+            None => true,
+        };
+        Ok(Some(CancelJob { job_id: running.job_id.clone(), generation: running.generation, lost }))
     }
 
     async fn checkpoints(&self, stored: Vec<Checkpoint>) -> Result<Vec<Command>> {
@@ -183,25 +215,6 @@ fn allowed(limits: HostLimits) -> HeartbeatAck {
         slots: limits.slots.and_then(|slots| u32::try_from(slots).ok()).unwrap_or(0),
         bytes_per_second: limits.bytes_per_second.and_then(|rate| u64::try_from(rate).ok()).unwrap_or(0),
     }
-}
-
-/// What the worker must be told about the job, if anything.
-async fn renew_job(
-    conn: &mut Conn,
-    worker: WorkerId,
-    running: &RunningJob,
-    lease_until: Timestamp,
-    now: Timestamp,
-) -> Result<Option<CancelJob>> {
-    let job = proto::parse_job_id(&running.job_id)?;
-    let progress = Progress { done_bytes: running.done_bytes, total_bytes: running.total_bytes };
-    let renewed = jobs::renew(conn, job, running.generation, worker, progress, lease_until, now).await?;
-    let lost = match renewed {
-        Some(false) => return Ok(None),
-        Some(true) => false,
-        None => true,
-    };
-    Ok(Some(CancelJob { job_id: running.job_id.clone(), generation: running.generation, lost }))
 }
 
 /// A worker is a `cinder-backup` and, for each backend it reaches, a `cinder-volume` in the eyes of clients.

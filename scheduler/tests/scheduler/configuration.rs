@@ -12,7 +12,7 @@ fn every_section_of_the_scheduler_is_judged_first() {
         ("scheduler.listen", "[scheduler]\nlisten = 'host:http'"),
         ("scheduler.host", "[scheduler]\nhost = ''"),
         ("scheduler.heartbeat_interval_secs", "[scheduler]\nheartbeat_interval_secs = 0"),
-        ("scheduler.lease_ttl_secs", "[scheduler]\nlease_ttl_secs = 3"),
+        ("scheduler.lease_ttl_secs", "[scheduler]\nlease_ttl_secs = 1"),
         ("scheduler.lease_ttl_secs", "[scheduler]\nheartbeat_interval_secs = 4294967295"),
         ("scheduler.claim_timeout_secs", "[scheduler]\nclaim_timeout_secs = 0"),
         ("scheduler.tick_ms", "[scheduler]\ntick_ms = 0"),

@@ -6,6 +6,7 @@ mod fairness;
 mod importing;
 mod leases;
 mod moving;
+mod notifying;
 mod placing;
 mod reconciling;
 mod rig;
@@ -65,6 +66,9 @@ cases! {
         a_retype_that_must_not_move_leaves_all_as_it_was
         a_move_that_fails_leaves_nothing_behind
         a_volume_that_somebody_took_meanwhile_is_not_moved;
+    notifying:
+        listeners_hear_of_a_backup_from_its_start_to_its_end
+        nobody_is_told_unless_somebody_asked;
     placing:
         a_job_waits_for_a_worker_and_comes_with_all_it_needs
         others_and_other_generations_are_stale

@@ -281,11 +281,17 @@ impl ScriptedWorker {
     }
 
     pub(crate) fn heartbeat(&self, jobs: &[&proto::worker::Job]) -> WorkerEvent {
+        self.heartbeat_at(jobs, 1)
+    }
+
+    /// So many of two bytes are done.
+    pub(crate) fn heartbeat_at(&self, jobs: &[&proto::worker::Job], done_bytes: i64) -> WorkerEvent {
         let running = |job: &&proto::worker::Job| RunningJob {
             job_id: job.id.clone(),
             generation: job.generation,
-            done_bytes: 1,
+            done_bytes,
             total_bytes: 2,
+            bytes_per_second: 1,
         };
         let jobs = jobs.iter().map(running).collect();
         let worker_id = self.id.to_string();

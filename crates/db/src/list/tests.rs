@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    Config, Database, attachments, backups, group_snapshots, group_types, groups, messages, metadata, qos_specs,
+    Config, Database, attachments, backups, group_snapshots, group_types, groups, jobs, messages, metadata, qos_specs,
     snapshots, transfers, types, volumes,
 };
 
@@ -18,7 +18,7 @@ struct Listed {
 }
 
 /// In an order in which rows refer to earlier ones only.
-const LISTED: [Listed; 11] = [
+const LISTED: [Listed; 12] = [
     Listed {
         table: &qos_specs::TABLE,
         of_projects: false,
@@ -122,6 +122,17 @@ const LISTED: [Listed; 11] = [
             "id, project_id, request_id, resource_type, resource_id, event_id, action_id, detail_id, message_level,
              created_at, expires_at",
             "'m' || n, PROJECT, 'req-' || n, 'VOLUME', 'v' || n, 'event', 'action', 'detail', 'ERROR', n, n",
+        ),
+    },
+    Listed {
+        table: &jobs::LISTED,
+        of_projects: true,
+        filters: &["id"],
+        sorts: &["created_at", "id"],
+        row: (
+            "id, kind, state, generation, attempts, failures, project_id, params, not_before, cancel_requested, done_bytes,
+             total_bytes, bytes_per_second, furthest_bytes, created_at, updated_at",
+            "'j' || n, 'backup_create', STATUS, 1, 0, 0, PROJECT, '{}', n, FALSE, 0, 0, 0, 0, n, n",
         ),
     },
 ];

@@ -79,7 +79,7 @@ pub(crate) async fn the_way_of_a_job(lab: Lab) {
     let worker = WorkerId::random();
     let (id, generation) = running(&lab, worker).await;
     assert_eq!(generation, 2);
-    let progress = Progress { done_bytes: 5, total_bytes: 9 };
+    let progress = Progress { done_bytes: 5, total_bytes: 9, bytes_per_second: 2 };
     let renewed =
         lab.commit(async |conn| jobs::renew(conn, id, generation, worker, progress, at(90), at(3)).await).await;
     assert_eq!(renewed, Some(false));
@@ -126,7 +126,7 @@ pub(crate) async fn a_dead_generation_can_change_nothing(lab: Lab) {
     assert_eq!((before.state, before.generation, before.worker_id), (JobState::Queued, dead + 1, Some(worker)));
     assert_eq!((before.not_before, before.error.as_deref(), before.attempts), (at(30), Some("lost"), 1));
     assert_eq!((before.failures, before.pool.as_deref()), (1, Some("a")), "an attempt was made in the pool");
-    let progress = Progress { done_bytes: 1, total_bytes: 1 };
+    let progress = Progress { done_bytes: 1, total_bytes: 1, bytes_per_second: 1 };
     lab.commit(async |conn| {
         assert_eq!(jobs::renew(conn, id, dead, worker, progress, at(99), at(40)).await?, None);
         assert_eq!(jobs::hold(conn, id, dead, worker).await?, None);

@@ -1,5 +1,6 @@
 //! One connection with one channel, made within a time and taken down whatever state it is in.
 
+use std::collections::BTreeSet;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use lapin::{Channel, Connection, ExchangeKind, Queue};
 use tokio::time::timeout;
 
 use super::settings::{Failure, Settings};
-use crate::topology;
+use crate::topology::{self, Durability, Topic};
 
 /// Name resolution, TCP and TLS.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,6 +32,8 @@ pub(super) struct Link {
     connection: Option<Connection>,
     channel: Channel,
     socket: Option<CutOnDrop>,
+    /// Topics that were seen to on this connection.
+    topics: tokio::sync::Mutex<BTreeSet<String>>,
 }
 
 impl Link {
@@ -46,7 +49,7 @@ impl Link {
         };
         let (connection, channel) =
             timeout(OPEN_TIMEOUT, opening).await.map_err(|_| Failure::Silent("the broker"))??;
-        Ok(Self { connection: Some(connection), channel, socket: Some(cut_on_drop) })
+        Ok(Self { connection: Some(connection), channel, socket: Some(cut_on_drop), topics: Default::default() })
     }
 
     pub(super) fn channel(&self) -> &Channel {
@@ -62,9 +65,12 @@ impl Link {
         self.connection.as_ref().is_some_and(|connection| connection.status().blocked())
     }
 
-    /// Declares the queue and where its dead letters go.
+    /// Declares the queue and where its dead letters go, or the exchange of a topic with its queue.
     pub(super) async fn declare(&self, queue: &str) -> Result<(), Failure> {
         let declaring = async {
+            if let Some(topic) = Topic::parse(queue) {
+                return Ok(self.declare_topic(&topic).await?);
+            }
             let dead: ShortString = topology::DEAD_EXCHANGE.into();
             let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
             self.channel.exchange_declare(dead.clone(), ExchangeKind::Fanout, durable, FieldTable::default()).await?;
@@ -77,6 +83,48 @@ impl Link {
             Ok(())
         };
         timeout(ANSWER_TIMEOUT, declaring).await.map_err(|_| Failure::Silent("the declaration of a queue"))?
+    }
+
+    /// Sees to a topic once for each connection: what is published to an exchange that is not there costs the channel.
+    pub(super) async fn see_to(&self, queue: &str) -> Result<(), Failure> {
+        let mut topics = self.topics.lock().await;
+        if !topics.contains(queue) {
+            self.declare(queue).await?;
+            topics.insert(queue.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Others may have made exchange and queue in another way, which is theirs to say; to ask for a thing that is not there
+    /// costs a channel.
+    async fn declare_topic(&self, topic: &Topic<'_>) -> lapin::Result<()> {
+        let (exchange, key): (ShortString, ShortString) = (topic.exchange.into(), topic.key.into());
+        let none = FieldTable::default;
+        let durable = topic.durability != Durability::Transient;
+        let passive = ExchangeDeclareOptions { passive: true, ..Default::default() };
+        let asked = self.aside().await?.exchange_declare(exchange.clone(), ExchangeKind::Topic, passive, none()).await;
+        if asked.is_err() {
+            let options = ExchangeDeclareOptions { durable, ..Default::default() };
+            self.aside().await?.exchange_declare(exchange.clone(), ExchangeKind::Topic, options, none()).await?;
+        }
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        if self.aside().await?.queue_declare(key.clone(), passive, none()).await.is_err() {
+            let options = QueueDeclareOptions { durable, ..Default::default() };
+            let mut arguments = none();
+            if topic.durability == Durability::Quorum {
+                arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+            }
+            self.aside().await?.queue_declare(key.clone(), options, arguments).await?;
+        }
+        self.aside().await?.queue_bind(key.clone(), exchange, key, QueueBindOptions::default(), none()).await
+    }
+
+    /// Another channel, for what may be refused.
+    async fn aside(&self) -> lapin::Result<Channel> {
+        match &self.connection {
+            Some(connection) => connection.create_channel().await,
+            None => Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into()),
+        }
     }
 
     async fn declare_queue(&self, queue: &str) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::{Link, short};
 use super::settings::{Failure, Settings};
 use crate::port::Envelope;
-use crate::topology;
+use crate::topology::{self, Topic};
 use crate::unroutable::unroutable;
 
 /// After this a publish is `Unavailable`, whatever it was waiting for. Whoever publishes keeps its rows.
@@ -191,8 +191,14 @@ async fn send(link: &Link, queue: &str, envelope: &Envelope) -> Result<(), Refus
         return Err(Failure::Blocked.into());
     }
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    let properties = properties(envelope)?;
-    let confirm = link.channel().basic_publish("".into(), short(queue)?, options, &envelope.body, properties).await?;
+    let topic = Topic::parse(queue);
+    if topic.is_some() {
+        link.see_to(queue).await?;
+    }
+    let properties = properties(envelope, topic.is_some())?;
+    let (exchange, key) = topic.map_or(("", queue), |topic| (topic.exchange, topic.key));
+    let publishing = link.channel().basic_publish(short(exchange)?, short(key)?, options, &envelope.body, properties);
+    let confirm = publishing.await?;
     match confirm.await? {
         Confirmation::Ack(None) => Ok(()),
         Confirmation::Ack(Some(_)) => Err(Refusal::Final(unroutable(queue))),
@@ -200,9 +206,13 @@ async fn send(link: &Link, queue: &str, envelope: &Envelope) -> Result<(), Refus
     }
 }
 
-fn properties(envelope: &Envelope) -> Result<BasicProperties, Failure> {
-    let properties =
+/// oslo.messaging's consumers read no message that does not say what it is written in.
+fn properties(envelope: &Envelope, for_others: bool) -> Result<BasicProperties, Failure> {
+    let mut properties =
         BasicProperties::default().with_delivery_mode(PERSISTENT).with_message_id(short(&envelope.message_id)?);
+    if for_others {
+        properties = properties.with_content_type("application/json".into()).with_content_encoding("utf-8".into());
+    }
     let Some(traceparent) = &envelope.traceparent else { return Ok(properties) };
     let mut headers = FieldTable::default();
     headers.insert(chassis::trace::TRACEPARENT.into(), AMQPValue::LongString(traceparent.as_str().into()));
