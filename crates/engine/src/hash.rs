@@ -1,11 +1,6 @@
-//! Hashes of blocks, and the constants of zeros.
-
-use std::collections::HashMap;
-use std::hash::Hash as HashKey;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+//! Hashes of blocks, and what bodies are made with.
 
 use bytes::Bytes;
-use domain::Result;
 use format::Compression;
 use md5::{Digest, Md5};
 
@@ -107,66 +102,6 @@ impl Method {
         let compression = settings.compression;
         Self { compression, level: settings.compression_level.unwrap_or(compression.default_level()) }
     }
-
-    /// Zeros are never stored as they are: where nothing else is compressed, with what every Cinder reads.
-    const fn for_zeros(self) -> Self {
-        match self.compression {
-            Compression::None => Self { compression: Compression::Zlib, level: Compression::Zlib.default_level() },
-            Compression::Zlib | Compression::Bz2 | Compression::Zstd => self,
-        }
-    }
-}
-
-/// Chunks in a row that one object may stand for when all of them are holes, so that a volume of nothing does not become
-/// thousands of objects. Stock Cinder's restore holds an object's bytes in memory, so that they must stay few.
-pub(crate) fn hole_chunks(chunk_bytes: u64) -> u64 {
-    const HOLE_CHUNKS: u64 = 4;
-    const HOLE_BYTES_MAX: u64 = 256 << 20;
-    (HOLE_BYTES_MAX / chunk_bytes.max(1)).clamp(1, HOLE_CHUNKS)
-}
-
-/// Values kept once per process. A volume has few lengths of zero chunks, so few entries serve many volumes.
-type Constants<K, V> = LazyLock<Mutex<HashMap<K, V>>>;
-
-const CONSTANTS_MAX: usize = 32;
-
-/// The body of a run of whole chunks of zeros; blocking when asked for the first time.
-pub(crate) fn encode_zero_chunks(method: Method, length: usize) -> Result<Arc<Encoded>> {
-    static BODIES: Constants<(usize, Method), Arc<Encoded>> = LazyLock::new(Mutex::default);
-    constant(&BODIES, (length, method), || Ok(Arc::new(encode_zeros(method, length)?)))
-}
-
-/// The body of a run of zeros of any length; blocking.
-pub(crate) fn encode_zeros(method: Method, length: usize) -> Result<Encoded> {
-    let zeros = Bytes::from(vec![0; length]);
-    let md5 = md5_of(&zeros);
-    let Method { compression, level } = method.for_zeros();
-    let (compression, body) = format::encode(compression, level, zeros)?;
-    let body_md5 = if compression == Compression::None { md5 } else { md5_of(&body) };
-    Ok(Encoded { compression, body, body_md5, md5 })
-}
-
-/// The MD5 of `length` zeros, kept for the next time; blocking.
-pub(crate) fn md5_of_zeros(length: usize) -> Result<[u8; 16]> {
-    static SUMS: Constants<usize, [u8; 16]> = LazyLock::new(Mutex::default);
-    constant(&SUMS, length, || Ok(md5_of(&vec![0; length])))
-}
-
-/// Two threads may compute the same value at the same time, which is better than one waiting on a lock.
-fn constant<K: HashKey + Eq, V: Clone>(
-    cache: &Mutex<HashMap<K, V>>,
-    key: K,
-    make: impl FnOnce() -> Result<V>,
-) -> Result<V> {
-    if let Some(value) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return Ok(value.clone());
-    }
-    let value = make()?;
-    let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if cache.len() < CONSTANTS_MAX {
-        cache.insert(key, value.clone());
-    }
-    Ok(value)
 }
 
 #[cfg(test)]
@@ -193,17 +128,6 @@ mod tests {
             hasher.hash_all(&bytes[..length], &mut hashes);
             let expected: Vec<Hash> = bytes[..length].chunks(512).map(sha256).collect();
             assert_eq!(hashes[1..], expected);
-        }
-    }
-
-    #[test]
-    fn constants_equal_what_they_stand_for() {
-        for compression in Compression::ALL {
-            let method = Method { compression, level: compression.default_level() };
-            let (kept, made) = (encode_zero_chunks(method, 70_000).unwrap(), encode_zeros(method, 70_000).unwrap());
-            assert!(made.body.len() < 1000 && made.compression != Compression::None);
-            assert_eq!((&kept.body, kept.md5, kept.body_md5), (&made.body, made.md5, made.body_md5));
-            assert_eq!(kept.md5, md5_of_zeros(70_000).unwrap());
         }
     }
 }

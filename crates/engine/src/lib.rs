@@ -15,6 +15,7 @@ mod restore;
 mod sha256_sums;
 mod stream_reader;
 mod work;
+mod zeros;
 
 pub use backup::back_up;
 pub use delete::delete;

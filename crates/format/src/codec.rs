@@ -117,6 +117,50 @@ pub fn encode(compression: Compression, level: u32, data: Bytes) -> Result<(Comp
     Ok((compression, body))
 }
 
+/// The body for so many zeros, as [`compress`] would make it, without as much memory. Zeros are never stored as they are: where
+/// nothing else is compressed, with what every Cinder reads.
+///
+/// # Errors
+/// As [`compress`].
+pub fn compress_zeros(compression: Compression, level: u32, length: u64) -> Result<(Compression, Bytes)> {
+    let body = match compression {
+        Compression::None => {
+            let zlib = Compression::Zlib;
+            return compress_zeros(zlib, zlib.default_level(), length);
+        }
+        Compression::Zlib => {
+            feed_zeros(flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level)), length)
+                .and_then(flate2::write::ZlibEncoder::finish)
+        }
+        Compression::Bz2 => {
+            feed_zeros(bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level)), length)
+                .and_then(bzip2::write::BzEncoder::finish)
+        }
+        Compression::Zstd => zstd_encoder(level, length)
+            .and_then(|encoder| feed_zeros(encoder, length))
+            .and_then(zstd::stream::write::Encoder::finish),
+    };
+    body.map(|body| (compression, Bytes::from(body))).map_err(uncompressed)
+}
+
+fn zstd_encoder(level: u32, length: u64) -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, IoError> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level.cast_signed())?;
+    // Without it the frame would not state the size.
+    encoder.set_pledged_src_size(Some(length))?;
+    Ok(encoder)
+}
+
+fn feed_zeros<W: Write>(mut encoder: W, length: u64) -> Result<W, IoError> {
+    static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+    let mut left = length;
+    while left > 0 {
+        let step = usize::try_from(left).unwrap_or(ZEROS.len()).min(ZEROS.len());
+        encoder.write_all(&ZEROS[..step])?;
+        left -= step as u64;
+    }
+    Ok(encoder)
+}
+
 /// A body that begins at a page.
 fn zstd_body(level: u32, data: &[u8]) -> Result<Bytes, IoError> {
     let mut out = Vec::with_capacity(zstd::zstd_safe::compress_bound(data.len()) + PAGE_BYTES);

@@ -3,16 +3,17 @@
 use bzip2::{Decompress as BzDecompress, Status as BzStatus};
 use domain::{Error, Result};
 use flate2::{Decompress, FlushDecompress, Status};
+use stdx::pages::{PAGE_BYTES, to_next_page};
 use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 
 use crate::Compression;
 
-/// What the caller gets at a time, at most.
-const OUTPUT_BYTES: usize = 128 * 1024;
+/// What the caller gets at a time, at most: enough to be worth a write to a disk.
+const OUTPUT_BYTES: usize = 1 << 20;
 /// A zstd frame may ask for a window of this many bits: 8 MiB, what level 19 uses. Stock Cinder's level 3 needs 2 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// Streaming decompression of one object with bounded memory: at most 128 KiB of output and the codec's own window, whatever
+/// Streaming decompression of one object with bounded memory: at most 1 MiB of output and the codec's own window, whatever
 /// the body claims.
 ///
 /// Bytes that reached the sink are unproven until [`Decoder::finish`] answers `Ok`.
@@ -188,7 +189,9 @@ fn counted(bytes: u64) -> usize {
 /// Collects output until it is worth a call of the sink, and holds it against the declared length.
 #[derive(Debug)]
 struct Output {
-    buffer: Box<[u8]>,
+    /// What counts of it begins at a page.
+    buffer: Vec<u8>,
+    start: usize,
     filled: usize,
     produced: u64,
     declared: u64,
@@ -198,7 +201,11 @@ impl Output {
     fn new(declared: u64) -> Self {
         // One byte more than declared shows an overflow at once.
         let wanted = usize::try_from(declared.saturating_add(1)).unwrap_or(OUTPUT_BYTES);
-        Self { buffer: vec![0; wanted.min(OUTPUT_BYTES)].into_boxed_slice(), filled: 0, produced: 0, declared }
+        let length = wanted.min(OUTPUT_BYTES);
+        let mut buffer = vec![0; length + PAGE_BYTES];
+        let start = to_next_page(buffer.as_ptr());
+        buffer.truncate(start + length);
+        Self { buffer, start, filled: start, produced: 0, declared }
     }
 
     /// Free room; never empty, because full buffers are flushed before the next step.
@@ -230,8 +237,8 @@ impl Output {
     }
 
     fn flush(&mut self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let filled = std::mem::take(&mut self.filled);
-        if filled > 0 { sink(&self.buffer[..filled]) } else { Ok(()) }
+        let filled = std::mem::replace(&mut self.filled, self.start);
+        if filled > self.start { sink(&self.buffer[self.start..filled]) } else { Ok(()) }
     }
 
     fn check_length(&self) -> Result<()> {

@@ -18,7 +18,7 @@ mod sha256_writer;
 mod volume_meta;
 mod window;
 
-pub use codec::{Compression, compress, compressed_bytes_max, encode};
+pub use codec::{Compression, compress, compress_zeros, compressed_bytes_max, encode};
 pub use decoder::Decoder;
 pub use manifest::{Manifest, ManifestObject};
 pub use manifest_parse::{ParseLimits, manifest_bytes_max};

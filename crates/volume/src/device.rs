@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 
 use domain::{Error, Result};
-use rustix::fs::{Advice, FallocateFlags, SeekFrom};
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
+use stdx::pages::{PAGE_BYTES, to_next_page};
 
 use crate::failure::failed;
 use crate::port::{BlockDevice, Extent, ExtentKind};
@@ -22,10 +24,15 @@ pub(crate) enum Access {
     ReadWrite,
 }
 
+/// Shorter writes past the page cache cost more than they save.
+const PAST_CACHE_FROM_BYTES: usize = 256 << 10;
+
 /// One open file of a pool. `label` names it in errors: "volume 7c60…".
 #[derive(Debug)]
 pub(crate) struct FileDevice {
     file: File,
+    /// The same, past the page cache; where it is written and its file system can.
+    past_cache: Option<File>,
     label: String,
     size_bytes: u64,
     access: Access,
@@ -34,7 +41,8 @@ pub(crate) struct FileDevice {
 impl FileDevice {
     pub(crate) fn new(file: File, label: String, access: Access) -> Result<Self> {
         let size_bytes = size_of(&file).map_err(|error| failed(&format!("measure {label}"), error))?;
-        Ok(Self { file, label, size_bytes, access })
+        let past_cache = if access == Access::ReadWrite { reopen_past_cache(&file) } else { None };
+        Ok(Self { file, past_cache, label, size_bytes, access })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -67,6 +75,22 @@ impl FileDevice {
         failed(&format!("{verb} {}", self.label), error)
     }
 
+    /// Writes whole pages from where they lie to the disk, and answers how many bytes that were. The page cache would cost a
+    /// copy and memory of the system, which has better use for it than a volume that was just restored.
+    fn write_past_cache(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let whole = &bytes[..bytes.len() / PAGE_BYTES * PAGE_BYTES];
+        let fits = whole.len() >= PAST_CACHE_FROM_BYTES && offset.is_multiple_of(PAGE_BYTES as u64);
+        let Some(file) = self.past_cache.as_ref().filter(|_| fits && to_next_page(whole.as_ptr()) == 0) else {
+            return Ok(0);
+        };
+        match file.write_all_at(whole, offset) {
+            Ok(()) => Ok(whole.len()),
+            // A disk of larger sectors, or a file system that only allows to ask.
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
     fn write_zeros(&self, offset: u64, length: u64) -> io::Result<()> {
         let mut done = 0;
         while done < length {
@@ -96,7 +120,9 @@ impl BlockDevice for FileDevice {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.check_writable()?;
         self.check_range("write", offset, bytes.len() as u64)?;
-        self.file.write_all_at(bytes, offset).map_err(|error| self.failed("write", error))
+        let written = self.write_past_cache(offset, bytes).map_err(|error| self.failed("write", error))?;
+        let rest = self.file.write_all_at(&bytes[written..], offset + written as u64);
+        rest.map_err(|error| self.failed("write", error))
     }
 
     fn zero(&self, offset: u64, length: u64) -> Result<()> {
@@ -126,6 +152,11 @@ impl BlockDevice for FileDevice {
     fn sync(&self) -> Result<()> {
         self.file.sync_all().map_err(|error| self.failed("write", error))
     }
+}
+
+fn reopen_past_cache(file: &File) -> Option<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::open(path, OFlags::RDWR | OFlags::DIRECT | OFlags::CLOEXEC, Mode::empty()).ok().map(File::from)
 }
 
 /// Size in bytes of a regular file or a block device; anything else is refused.

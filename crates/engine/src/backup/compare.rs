@@ -42,8 +42,9 @@ pub(crate) struct Upload {
 
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// All zeros; of whole chunks or of a part of one.
-    ZeroChunks,
+    /// All zeros, of one of the few lengths that holes have.
+    Hole,
+    /// All zeros.
     Zeros,
     Data(Data),
     Planned(Planned),
@@ -179,7 +180,7 @@ impl Comparer {
         let hashes = &hashes[blocks];
         let whole = bytes.len() == chunk.length;
         let content = if self.hasher.are_zero(hashes, bytes.len()) {
-            if whole { Content::ZeroChunks } else { Content::Zeros }
+            if whole { Content::Hole } else { Content::Zeros }
         } else if let Some(data) = data.take_if(|_| whole) {
             Content::Data(data)
         } else {

@@ -7,9 +7,13 @@ use volume::{Extent, ExtentKind};
 
 use crate::hash::Hash;
 use crate::port::Settings;
+use crate::zeros::unit_bytes;
 
 /// Read at once, then hashed: about what a core's second-level cache holds.
 const PIECE_BYTES: usize = 1 << 20;
+
+/// A shorter hole is summed and compressed sooner than another object is put.
+const HOLE_BYTES_MIN: u64 = 8 << 20;
 
 /// How a volume is cut. Chunks are made one by one, so a plan costs the same for every size of volume.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +23,7 @@ pub(crate) struct Plan {
     pub(crate) block_bytes: usize,
 }
 
-/// One chunk of the volume; the last may be short.
+/// A part of the volume that is worked on as one: a chunk (the last may be short), or what a hole left of it, or a hole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Chunk {
     pub(crate) offset: u64,
@@ -45,6 +49,40 @@ impl Plan {
             let offset = index * self.chunk_bytes;
             let length = self.chunk_bytes.min(self.volume_bytes - offset);
             Chunk { offset, length: usize::try_from(length).unwrap_or(usize::MAX) }
+        })
+    }
+
+    /// Cuts a row of chunks at its holes, so that an object of data holds no long run of zeros, which would have to be summed.
+    /// `data` is ordered and does not overlap. Holes are whole units long; data ends with its chunk.
+    pub(crate) fn cut(&self, row: Range<u64>, data: &[Range<u64>]) -> Vec<Chunk> {
+        let unit = unit_bytes(self.chunk_bytes, self.block_bytes as u64);
+        let mut chunks = Vec::new();
+        let mut at = row.start;
+        let mut push = |range: Range<u64>| {
+            let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            chunks.push(Chunk { offset: range.start, length });
+        };
+        let ends = data.iter().map(|range| range.end.next_multiple_of(unit).min(row.end));
+        let starts = data.iter().map(|range| range.start / unit * unit);
+        let holes = std::iter::once(row.start).chain(ends).zip(starts.chain(std::iter::once(row.end)));
+        let long = HOLE_BYTES_MIN.min(self.chunk_bytes);
+        for (start, end) in holes.filter(|(start, end)| end.saturating_sub(*start) >= long) {
+            self.chunks_of(at..start).for_each(&mut push);
+            push(start..end);
+            at = end;
+        }
+        self.chunks_of(at..row.end).for_each(&mut push);
+        chunks
+    }
+
+    /// Cut where chunks end.
+    fn chunks_of(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let chunk = self.chunk_bytes;
+        let mut at = range.start;
+        std::iter::from_fn(move || {
+            let start = at;
+            at = range.end.min((start / chunk + 1) * chunk);
+            (start < range.end).then_some(start..at)
         })
     }
 
@@ -205,6 +243,28 @@ mod tests {
             prop_assert!(joined.windows(2).all(|pair| pair[0].end < pair[1].start));
             let bytes = |runs: &[Range<usize>]| runs.iter().map(Range::len).sum::<usize>();
             prop_assert!(bytes(&joined) <= 2 * bytes(&runs));
+        }
+
+        #[test]
+        fn cut_at_holes_chunks_cover_the_row_and_split_no_block(
+            row_units in 1..33u64,
+            rest in 0..900u64,
+            data in prop::collection::btree_set(0..33_000u64, 0..12),
+        ) {
+            let plan = Plan::new(1 << 40, &settings(8 * 1024, 512)).unwrap();
+            let row = 64 * 1024..64 * 1024 + row_units * 1024 + rest;
+            let data: Vec<u64> = data.into_iter().collect();
+            let data: Vec<_> = data.chunks_exact(2).map(|pair| row.start + pair[0]..row.end.min(row.start + pair[1])).filter(|range| !range.is_empty()).collect();
+            let chunks = plan.cut(row.clone(), &data);
+            let ends = chunks.iter().map(|chunk| chunk.offset + chunk.length as u64);
+            let starts = std::iter::once(row.start).chain(ends.clone());
+            prop_assert!(chunks.iter().map(|chunk| chunk.offset).eq(starts.take(chunks.len())));
+            prop_assert_eq!(ends.clone().last(), Some(row.end));
+            for (chunk, end) in chunks.iter().zip(ends) {
+                prop_assert!(chunk.length > 0 && (end.is_multiple_of(1024) || end == row.end));
+                let holds_data = data.iter().any(|range| range.start < end && chunk.offset < range.end);
+                prop_assert!(!holds_data || chunk.length <= 8 * 1024);
+            }
         }
 
         #[test]

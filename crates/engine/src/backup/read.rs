@@ -7,13 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::Result;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use volume::ExtentKind;
 
 use super::plan::Chunk;
 use super::source::Source;
 use super::trust::{Claim, Trust};
 use crate::budget::{Buffers, Lease};
-use crate::hash::{Hash, hole_chunks, is_zero};
+use crate::hash::{Hash, is_zero};
 use crate::work::{Stop, cores};
+use crate::zeros::row_chunks;
 
 /// One chunk, hashed.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl Reader {
     pub(crate) fn hashed_chunks(self: Arc<Self>) -> impl Stream<Item = Result<HashedChunk>> + Send {
         let (mapper, lessee, hasher) = (Arc::clone(&self), Arc::clone(&self), self);
         stream::iter(mapper.source.plan.chunks())
-            .chunks(mapper.hole_chunks())
+            .chunks(mapper.row_chunks())
             .map(move |chunks| Arc::clone(&mapper).map(chunks))
             .buffered(cores())
             .map_ok(|planned| stream::iter(planned.into_iter().map(Ok)))
@@ -77,10 +79,28 @@ impl Reader {
     async fn map(self: Arc<Self>, chunks: Vec<Chunk>) -> Result<Vec<PlannedChunk>> {
         let this = Arc::clone(&self);
         let map = move |_: &Stop| {
+            if this.keeps {
+                return this.plan_row(&chunks);
+            }
             let planned = chunks.iter().map(|chunk| this.plan_chunk(*chunk)).collect::<Result<Vec<_>>>()?;
             Ok(this.one_hole(&planned).map_or(planned, |hole| vec![hole]))
         };
         self.source.work.blocking(map).await
+    }
+
+    /// The chunks, cut at their holes.
+    fn plan_row(&self, chunks: &[Chunk]) -> Result<Vec<PlannedChunk>> {
+        let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else { return Ok(Vec::new()) };
+        let Source { device, plan, .. } = &*self.source;
+        let row = first.offset..last.offset + last.length as u64;
+        let extents = device.extents(row.start, row.end - row.start)?;
+        let data = extents.iter().filter(|extent| extent.kind == ExtentKind::Data);
+        let data: Vec<_> = data.map(|extent| extent.offset..extent.offset + extent.length).collect();
+        let planned = plan.cut(row, &data).into_iter().map(|chunk| {
+            let data_ranges = chunk.data_ranges(&extents, plan.block_bytes);
+            PlannedChunk { chunk, data_ranges, claim: Claim::default(), lease: None }
+        });
+        Ok(planned.collect())
     }
 
     fn plan_chunk(&self, chunk: Chunk) -> Result<PlannedChunk> {
@@ -93,8 +113,8 @@ impl Reader {
         Ok(PlannedChunk { chunk, data_ranges, claim, lease: None })
     }
 
-    fn hole_chunks(&self) -> usize {
-        usize::try_from(hole_chunks(self.source.plan.chunk_bytes)).unwrap_or(1)
+    fn row_chunks(&self) -> usize {
+        usize::try_from(row_chunks(self.source.plan.chunk_bytes)).unwrap_or(1)
     }
 
     /// The chunks as one, when they are as many as may be one, and nothing but holes.
@@ -103,7 +123,7 @@ impl Reader {
             let whole = planned.chunk.length as u64 == self.source.plan.chunk_bytes;
             whole && planned.data_ranges.is_empty() && self.trust.is_none()
         };
-        let all = planned.len() == self.hole_chunks() && planned.iter().all(is_hole);
+        let all = planned.len() == self.row_chunks() && planned.iter().all(is_hole);
         let first = planned.first().filter(|_| all)?.chunk;
         let chunk = Chunk { offset: first.offset, length: first.length * planned.len() };
         Some(PlannedChunk { chunk, data_ranges: Vec::new(), claim: Claim::default(), lease: None })

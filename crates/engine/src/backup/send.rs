@@ -15,11 +15,12 @@ use super::read::Data;
 use super::resume::number_and_attempt;
 use super::source::Source;
 use crate::budget::Lease;
-use crate::hash::{Encoded, Method, encode_zero_chunks, encode_zeros};
+use crate::hash::{Encoded, Method};
 use crate::md5_sums::Summer;
 use crate::port::{Context, Stored};
 use crate::progress::Progress;
 use crate::work::compute;
+use crate::zeros::{encode_hole, encode_zeros};
 
 /// Stores the objects of one backup.
 #[derive(Debug)]
@@ -120,9 +121,9 @@ impl Sender {
             Content::Planned(planned) => {
                 return self.encode_data(self.source.read_again(offset, length, planned).await?).await;
             }
-            Content::ZeroChunks => {
+            Content::Hole => {
                 let _encoder = self.encoder().await?;
-                Encoded::clone(&*compute(move || encode_zero_chunks(method, length)).await?)
+                Encoded::clone(&*compute(move || encode_hole(method, length)).await?)
             }
             Content::Zeros => {
                 let _encoder = self.encoder().await?;

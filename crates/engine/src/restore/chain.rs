@@ -10,10 +10,10 @@ use stdx::report::Chain as Report;
 use stdx::size::GIB;
 
 use super::ownership::Place;
-use crate::hash::{hole_chunks, md5_of_zeros};
 use crate::port::{Context, Layer, Settings};
 use crate::stream_reader::StreamReader;
 use crate::work::{Stop, Work};
+use crate::zeros::{md5_of_zeros, row_chunks, unit_bytes};
 
 /// Manifests read at the same time.
 const LOADS_MAX: usize = 4;
@@ -87,7 +87,7 @@ pub(crate) async fn load(
     context: &Context,
     work: &Work,
     chain: Vec<Layer>,
-    zeros: Option<ZeroChunks>,
+    zeros: Option<HoleLengths>,
 ) -> Result<Vec<LoadedLayer>> {
     let mut seen = HashSet::with_capacity(chain.len());
     if let Some(twice) = chain.iter().find(|layer| !seen.insert((&layer.container, &layer.prefix))) {
@@ -97,29 +97,27 @@ pub(crate) async fn load(
     stream::iter(chain).map(|layer| load_layer(context, work, layer, zeros)).buffered(LOADS_MAX).try_collect().await
 }
 
-/// The lengths of which objects of zeros are made: those are known by their MD5.
+/// The lengths of which objects of holes are made: those are known by their MD5.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ZeroChunks {
-    one: u64,
-    several: u64,
+pub(crate) struct HoleLengths {
+    unit: u64,
+    longest: u64,
 }
 
-impl ZeroChunks {
+impl HoleLengths {
     pub(crate) fn of(settings: &Settings) -> Self {
-        let one = settings.chunk_size_bytes;
-        Self { one, several: one * hole_chunks(one) }
+        let Settings { chunk_size_bytes: chunk, block_size_bytes: block, .. } = *settings;
+        Self { unit: unit_bytes(chunk, block), longest: chunk * row_chunks(chunk) }
     }
 
     /// Whether nothing but zeros is in an object of this length and MD5.
-    fn fit(self, object: &ManifestObject) -> Result<bool> {
-        if object.length != self.one && object.length != self.several {
-            return Ok(false);
-        }
-        Ok(md5_of_zeros(usize::try_from(object.length).unwrap_or_default())? == object.md5)
+    fn fit(self, object: &ManifestObject) -> bool {
+        let known = object.length <= self.longest && object.length.is_multiple_of(self.unit.max(1));
+        known && md5_of_zeros(usize::try_from(object.length).unwrap_or_default()) == object.md5
     }
 }
 
-async fn load_layer(context: &Context, work: &Work, layer: Layer, zeros: Option<ZeroChunks>) -> Result<LoadedLayer> {
+async fn load_layer(context: &Context, work: &Work, layer: Layer, zeros: Option<HoleLengths>) -> Result<LoadedLayer> {
     let document = match context.store.get(&layer.container, &names::metadata(&layer.prefix), None).await {
         Err(error) if error.kind() == Kind::NotFound => {
             let message = format!("Backup {} has no manifest in container {}.", layer.id, layer.container);
@@ -136,7 +134,7 @@ async fn load_layer(context: &Context, work: &Work, layer: Layer, zeros: Option<
     work.blocking(move |stop| read_manifest(StreamReader::new(document.stream, stop), layer, zeros, stop)).await
 }
 
-fn read_manifest(document: impl Read, layer: Layer, zeros: Option<ZeroChunks>, stop: &Stop) -> Result<LoadedLayer> {
+fn read_manifest(document: impl Read, layer: Layer, zeros: Option<HoleLengths>, stop: &Stop) -> Result<LoadedLayer> {
     // Where the backup's volume ends is known from its hashes only; until then offsets must merely be countable.
     let limits = ParseLimits { prefix: &layer.prefix, volume_bytes_max: i64::MAX.cast_unsigned() };
     let mut objects = Objects::default();
@@ -156,14 +154,14 @@ fn read_manifest(document: impl Read, layer: Layer, zeros: Option<ZeroChunks>, s
 }
 
 impl Objects {
-    fn push(&mut self, prefix: &str, object: &ManifestObject, zeros: Option<ZeroChunks>) -> Result<()> {
+    fn push(&mut self, prefix: &str, object: &ManifestObject, zeros: Option<HoleLengths>) -> Result<()> {
         let tail = object.name.strip_prefix(prefix).unwrap_or_default();
         let too_large = |error| Error::damaged("The backup's manifest is too large.").with_source(error);
         self.traits.push(Traits {
             tail_start: u32::try_from(self.tails.len()).map_err(too_large)?,
             tail_bytes: u8::try_from(tail.len()).map_err(too_large)?,
             compression: object.compression,
-            zeros: zeros.map_or(Ok(false), |zeros| zeros.fit(object))?,
+            zeros: zeros.is_some_and(|zeros| zeros.fit(object)),
         });
         self.places.push(Place { start: object.offset, end: object.offset.saturating_add(object.length) });
         self.tails.extend_from_slice(tail.as_bytes());

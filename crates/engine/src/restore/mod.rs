@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use domain::{Error, Result};
 use format::VolumeMeta;
 
-use chain::{LoadedLayer, ZeroChunks};
+use chain::{HoleLengths, LoadedLayer};
 use hash_list::{HashList, too_small};
 use job::Job;
 use target::Target;
@@ -94,7 +94,7 @@ async fn load(
     };
     let layers = async {
         // A target shows by itself what need not be fetched.
-        let zeros = target_bytes.is_none().then(|| ZeroChunks::of(&context.settings));
+        let zeros = target_bytes.is_none().then(|| HoleLengths::of(&context.settings));
         chain::load(context, work, chain, zeros).await
     };
     futures::try_join!(layers, HashList::load(context, work, &asked, target_bytes))

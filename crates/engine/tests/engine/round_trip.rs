@@ -72,15 +72,19 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_full_backup_has_one_object_per_chunk_zeros_included() {
+async fn a_full_backup_is_cut_at_chunks_and_at_holes_zeros_included() {
     let lab = Lab::new(Compression::Zstd);
-    let mut content = vec![0; 3 * CHUNK + 100];
+    let mut content = vec![0; 5 * CHUNK + 100];
     content[CHUNK + 5] = 1;
+    content[4 * CHUNK - 1] = 1;
+    content[4 * CHUNK..].fill(7);
     let (layer, outcome) = lab.back_up(&content, None).await;
     let objects = lab.manifest(&layer).await.objects;
     let places: Vec<_> = objects.iter().map(|object| (object.offset, object.length)).collect();
-    let chunk = CHUNK as u64;
-    assert_eq!(places, [(0, chunk), (chunk, chunk), (2 * chunk, chunk), (3 * chunk, 100)]);
+    let (chunk, unit) = (CHUNK as u64, 2 * BLOCK as u64);
+    let row = [(0, chunk), (chunk, unit), (chunk + unit, 3 * chunk - 2 * unit - chunk), (4 * chunk - unit, unit)];
+    assert_eq!(places[..4], row);
+    assert_eq!(places[4..], [(4 * chunk, chunk), (5 * chunk, 100)]);
     assert_eq!(objects[0].name, format!("{}-00001", layer.prefix));
     assert!(outcome.read_bytes < 2 * chunk, "holes are not read: {outcome:?}");
     assert_eq!(outcome.changed_bytes, content.len() as u64);
@@ -116,9 +120,10 @@ async fn holes_in_a_row_are_one_object() {
         let (full, outcome) = lab.back_up(&content, None).await;
         let places: Vec<_> = lab.manifest(&full).await.objects.iter().map(|o| (o.offset, o.length)).collect();
         let chunk = CHUNK as u64;
-        let singles = (4..9).map(|at| (at * chunk, chunk));
-        let expected: Vec<_> = std::iter::once((0, 4 * chunk)).chain(singles).chain([(9 * chunk, 100)]).collect();
-        assert_eq!(places, expected);
+        let unit = chunk / 8;
+        let after = 5 * chunk + unit;
+        let row = [(4 * chunk, chunk), (5 * chunk, unit), (after, 8 * chunk - after)];
+        assert_eq!(places, [&[(0, 4 * chunk)][..], &row, &[(8 * chunk, chunk + 100)]].concat());
         assert!(outcome.stored_bytes < 2 * chunk, "zeros cost next to nothing: {outcome:?}");
         lab.assert_restores(&[full], &content).await;
     }
