@@ -129,25 +129,38 @@ pub fn compress_zeros(compression: Compression, level: u32, length: u64) -> Resu
             return compress_zeros(zlib, zlib.default_level(), length);
         }
         Compression::Zlib => {
-            feed_zeros(flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level)), length)
-                .and_then(flate2::write::ZlibEncoder::finish)
+            let encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
+            feed_zeros(encoder, length).and_then(flate2::write::ZlibEncoder::finish)
         }
         Compression::Bz2 => {
-            feed_zeros(bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level)), length)
-                .and_then(bzip2::write::BzEncoder::finish)
+            let encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level));
+            feed_zeros(encoder, length).and_then(bzip2::write::BzEncoder::finish)
         }
-        Compression::Zstd => zstd_encoder(level, length)
-            .and_then(|encoder| feed_zeros(encoder, length))
-            .and_then(zstd::stream::write::Encoder::finish),
+        Compression::Zstd => Ok(zstd_frame_of_zeros(length)),
     };
     body.map(|body| (compression, Bytes::from(body))).map_err(uncompressed)
 }
 
-fn zstd_encoder(level: u32, length: u64) -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, IoError> {
-    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level.cast_signed())?;
-    // Without it the frame would not state the size.
-    encoder.set_pledged_src_size(Some(length))?;
-    Ok(encoder)
+/// What zstd makes of zeros once it has looked at each of them: a frame of RLE blocks (RFC 8878, section 3.1.1).
+fn zstd_frame_of_zeros(length: u64) -> Vec<u8> {
+    const BLOCK_BYTES_LOG: u8 = 17;
+    const MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
+    /// Eight bytes of size follow, behind the window's.
+    const DESCRIPTOR: u8 = 0b1100_0000;
+    const WINDOW: u8 = (BLOCK_BYTES_LOG - 10) << 3;
+    const RLE: u64 = 1 << 1;
+    let mut frame = [&MAGIC[..], &[DESCRIPTOR, WINDOW], &length.to_le_bytes()].concat();
+    let mut left = length;
+    loop {
+        let regenerated = left.min(1 << BLOCK_BYTES_LOG);
+        left -= regenerated;
+        let header = regenerated << 3 | RLE | u64::from(left == 0);
+        frame.extend_from_slice(&header.to_le_bytes()[..3]);
+        frame.push(0);
+        if left == 0 {
+            return frame;
+        }
+    }
 }
 
 fn feed_zeros<W: Write>(mut encoder: W, length: u64) -> Result<W, IoError> {

@@ -233,7 +233,7 @@ async fn transfer(
 }
 
 /// What a job holds beside chunks: transfers on their way, hashes between the stages, the compressors themselves.
-const OVERHEAD_BYTES: u64 = 16 << 20;
+const OVERHEAD_BYTES: u64 = 24 << 20;
 
 /// How the budget is shared out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

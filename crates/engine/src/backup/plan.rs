@@ -259,9 +259,9 @@ mod tests {
             let ends = chunks.iter().map(|chunk| chunk.offset + chunk.length as u64);
             let starts = std::iter::once(row.start).chain(ends.clone());
             prop_assert!(chunks.iter().map(|chunk| chunk.offset).eq(starts.take(chunks.len())));
-            prop_assert_eq!(ends.clone().last(), Some(row.end));
+            prop_assert_eq!(ends.clone().next_back(), Some(row.end));
             for (chunk, end) in chunks.iter().zip(ends) {
-                prop_assert!(chunk.length > 0 && (end.is_multiple_of(1024) || end == row.end));
+                prop_assert!(chunk.length > 0 && (end.is_multiple_of(512) || end == row.end));
                 let holds_data = data.iter().any(|range| range.start < end && chunk.offset < range.end);
                 prop_assert!(!holds_data || chunk.length <= 8 * 1024);
             }

@@ -81,8 +81,8 @@ async fn a_full_backup_is_cut_at_chunks_and_at_holes_zeros_included() {
     let (layer, outcome) = lab.back_up(&content, None).await;
     let objects = lab.manifest(&layer).await.objects;
     let places: Vec<_> = objects.iter().map(|object| (object.offset, object.length)).collect();
-    let (chunk, unit) = (CHUNK as u64, 2 * BLOCK as u64);
-    let row = [(0, chunk), (chunk, unit), (chunk + unit, 3 * chunk - 2 * unit - chunk), (4 * chunk - unit, unit)];
+    let (chunk, unit) = (CHUNK as u64, BLOCK as u64);
+    let row = [(0, chunk), (chunk, unit), (chunk + unit, 3 * chunk - 2 * unit), (4 * chunk - unit, unit)];
     assert_eq!(places[..4], row);
     assert_eq!(places[4..], [(4 * chunk, chunk), (5 * chunk, 100)]);
     assert_eq!(objects[0].name, format!("{}-00001", layer.prefix));
@@ -120,7 +120,7 @@ async fn holes_in_a_row_are_one_object() {
         let (full, outcome) = lab.back_up(&content, None).await;
         let places: Vec<_> = lab.manifest(&full).await.objects.iter().map(|o| (o.offset, o.length)).collect();
         let chunk = CHUNK as u64;
-        let unit = chunk / 8;
+        let unit = BLOCK as u64;
         let after = 5 * chunk + unit;
         let row = [(4 * chunk, chunk), (5 * chunk, unit), (after, 8 * chunk - after)];
         assert_eq!(places, [&[(0, 4 * chunk)][..], &row, &[(8 * chunk, chunk + 100)]].concat());
