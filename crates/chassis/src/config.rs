@@ -2,8 +2,9 @@
 //! where it was written, those about the sense of a value ([`load_checked`]) too.
 //!
 //! `EMBERKEEP_DATABASE__CONNECTION=…` sets `connection` in the table `[database]`. A value that reads as a TOML
-//! number, boolean, array or quoted string is one; everything else is a plain string. A variable without `__` after the
-//! prefix is not configuration.
+//! number, boolean, array or quoted string is one; everything else is a plain string. `EMBERKEEP_DATABASE__CONNECTION__FILE=…`
+//! takes it from a file, for secrets that whoever runs services hands over so. A variable without `__` after the prefix is
+//! not configuration.
 
 mod overrides;
 #[cfg(test)]

@@ -6,6 +6,8 @@ use super::ConfigError;
 
 /// Separates table from key in a variable's name.
 const SEPARATOR: &str = "__";
+/// After a key: the value is what stands in the file that the variable names.
+const FROM_FILE: &str = "file";
 
 /// The variables that are configuration, in the order of their names.
 pub(super) struct Overrides(Vec<Override>);
@@ -15,6 +17,7 @@ struct Override {
     /// `["database", "connection"]`.
     path: Vec<String>,
     text: String,
+    is_file: bool,
     taken_as_text: bool,
 }
 
@@ -25,9 +28,10 @@ impl Overrides {
         let mut found: Vec<Override> = variables
             .filter_map(|(variable, text)| {
                 let name = variable.strip_prefix(&prefix)?;
-                let path: Vec<String> = name.split(SEPARATOR).map(str::to_lowercase).collect();
+                let mut path: Vec<String> = name.split(SEPARATOR).map(str::to_lowercase).collect();
+                let is_file = path.len() > 2 && path.pop_if(|last| last == FROM_FILE).is_some();
                 let usable = path.len() > 1 && path.iter().all(|part| !part.is_empty());
-                usable.then_some(Override { variable, path, text, taken_as_text: false })
+                usable.then_some(Override { variable, path, text, is_file, taken_as_text: false })
             })
             .collect();
         found.sort_by(|left, right| left.variable.cmp(&right.variable));
@@ -36,7 +40,7 @@ impl Overrides {
 
     pub(super) fn apply(&mut self, table: &mut Table) -> Result<(), ConfigError> {
         for item in &mut self.0 {
-            let value = read(&item.text);
+            let value = if item.is_file { Value::String(item.contents()?) } else { read(&item.text) };
             item.taken_as_text = value.is_str();
             if !insert(table, &item.path, value) {
                 return Err(ConfigError::Value {
@@ -60,6 +64,18 @@ impl Overrides {
 
     pub(super) fn variable_of(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|item| item.path.join(".") == key).map(|item| item.variable.as_str())
+    }
+}
+
+impl Override {
+    /// Of the file that the variable names, without the line break at its end.
+    fn contents(&self) -> Result<String, ConfigError> {
+        let text = std::fs::read_to_string(&self.text).map_err(|error| ConfigError::Value {
+            key: self.path.join("."),
+            origin: Some(format!("environment variable {}", self.variable)),
+            message: format!("the file {} cannot be read: {error}", self.text),
+        })?;
+        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 }
 

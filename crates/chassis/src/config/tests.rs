@@ -70,6 +70,19 @@ fn environment_lies_over_the_file() {
 }
 
 #[test]
+fn a_variable_can_name_the_file_that_holds_the_value() {
+    let mut secret = tempfile::NamedTempFile::new().unwrap();
+    secret.write_all(b"\"12345\"\n").unwrap();
+    let path = secret.path().to_str().unwrap();
+    let database = load_text("", &[("EMBERKEEP_DATABASE__PASSWORD__FILE", path)]).unwrap().database;
+    assert_eq!(database.password, "\"12345\"");
+    let refused = load_text("", &[("EMBERKEEP_DATABASE__PASSWORD__FILE", "/nowhere/secret")]).unwrap_err();
+    for part in ["`database.password`", "EMBERKEEP_DATABASE__PASSWORD__FILE", "/nowhere/secret", "No such file"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+}
+
+#[test]
 fn digits_are_a_string_where_a_string_is_wanted() {
     let database = load_text("", &[("EMBERKEEP_DATABASE__PASSWORD", "12345")]).unwrap().database;
     assert_eq!(database.password, "12345");
