@@ -3,6 +3,7 @@
 mod bench;
 mod chaos;
 mod codegen;
+mod compose;
 mod conformance;
 mod process;
 mod servers;
@@ -40,6 +41,8 @@ enum Command {
     Conformance(conformance::Options),
     /// Run the services under random work and random faults on the real servers, then check that nothing was lost.
     Chaos(chaos::Options),
+    /// Build docker-compose.yml, start it with a Docker engine of our own, use it, scale it, and tear it down.
+    ComposeTest(compose::Options),
     /// Measure the services.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -83,6 +86,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Servers => test::servers_only().await,
         Command::Conformance(options) => conformance::run(options).await,
         Command::Chaos(options) => chaos::run(options).await,
+        Command::ComposeTest(options) => compose::run(options).await,
         Command::Bench(bench) => bench::run(bench).await,
         Command::Simulate(options) => simulate::run(&options).await,
         Command::Tidy => tidy::run(),

@@ -4,7 +4,7 @@
 //! Plain child processes on free loopback ports, data and logs in one temporary folder. All of it ends and goes when
 //! [`Servers`] is dropped.
 
-mod home;
+pub(crate) mod home;
 pub(crate) mod http;
 pub(crate) mod identity;
 pub(crate) mod keystone;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::servers::{Servers, packages};
 use crate::step::{Steps, cargo, command};
-use crate::{chaos, codegen, conformance, simulate, tidy, venv, workspace};
+use crate::{chaos, codegen, compose, conformance, simulate, tidy, venv, workspace};
 
 /// Everything, against real servers.
 pub(crate) async fn full() -> anyhow::Result<()> {
@@ -63,6 +63,7 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
         Ok(())
     };
     steps.run("stop servers", stop).await?;
+    let outcome = compose(steps).await.and(outcome);
     outcome?;
     if has_doctests()? {
         steps.run("doctests", command(cargo(&["test", "--workspace", "--doc", "--quiet"]))).await?;
@@ -74,6 +75,17 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
 async fn on_servers(steps: &mut Steps, servers: &Servers) -> anyhow::Result<()> {
     let programs = steps.run("conformance's Python environment", conformance::environment()).await?;
     conformance::against(steps, servers, &programs, &conformance::Options::default()).await
+}
+
+/// docker-compose.yml, where a Docker engine can be had.
+async fn compose(steps: &mut Steps) -> anyhow::Result<()> {
+    match compose::ensure().await {
+        Ok(()) => compose::with_engine(steps, compose::Options::default()).await,
+        Err(error) => {
+            eprintln!("NO Docker engine, so compose-test is LEFT OUT: {error:#}");
+            Ok(())
+        }
+    }
 }
 
 async fn static_checks(steps: &mut Steps) -> anyhow::Result<()> {

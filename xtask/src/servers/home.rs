@@ -70,6 +70,11 @@ impl Home {
         Ok(())
     }
 
+    /// The number of a server's process.
+    pub(crate) fn process(&self, name: &str) -> Option<u32> {
+        self.processes.iter().find(|process| process.name() == name).map(Group::id)
+    }
+
     /// Runs a command that prepares a server, to its end.
     pub(crate) async fn run(&self, name: &str, mut command: Command) -> anyhow::Result<()> {
         self.prepare(name, &mut command)?;

@@ -53,16 +53,21 @@ pub(crate) async fn ensure() -> anyhow::Result<()> {
             missing.join(" ")
         );
     }
-    let _quiet = NoDaemons::declare()?;
-    step::command(apt(&["update", "--quiet"])).await?;
-    let mut install = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
-    install.args(&missing);
-    step::command(install).await?;
+    install(&missing).await?;
     let still = self::missing();
     if !still.is_empty() {
         bail!("installed, but programs of these packages are still not found: {}", still.join(" "));
     }
     ensure_swift_hash()
+}
+
+/// Installs Debian's packages without starting what they bring. Only root may.
+pub(crate) async fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let _quiet = NoDaemons::declare()?;
+    step::command(apt(&["update", "--quiet"])).await?;
+    let mut install = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
+    install.args(packages);
+    step::command(install).await
 }
 
 /// The path of a program: PATH first, then the folders that a user's PATH may leave out.
