@@ -5,6 +5,7 @@ mod chaos;
 mod codegen;
 mod compose;
 mod conformance;
+mod package;
 mod process;
 mod servers;
 mod simulate;
@@ -43,6 +44,8 @@ enum Command {
     Chaos(chaos::Options),
     /// Build docker-compose.yml, start it with a Docker engine of our own, use it, scale it, and tear it down.
     ComposeTest(compose::Options),
+    /// Make a Debian package of the services and the command.
+    Package(package::Options),
     /// Measure the services.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -87,6 +90,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance(options) => conformance::run(options).await,
         Command::Chaos(options) => chaos::run(options).await,
         Command::ComposeTest(options) => compose::run(options).await,
+        Command::Package(options) => package::run(options).await,
         Command::Bench(bench) => bench::run(bench).await,
         Command::Simulate(options) => simulate::run(&options).await,
         Command::Tidy => tidy::run(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::servers::{Servers, packages};
 use crate::step::{Steps, cargo, command};
-use crate::{chaos, codegen, compose, conformance, simulate, tidy, venv, workspace};
+use crate::{chaos, codegen, compose, conformance, package, simulate, tidy, venv, workspace};
 
 /// Everything, against real servers.
 pub(crate) async fn full() -> anyhow::Result<()> {
@@ -63,6 +63,7 @@ async fn full_steps(steps: &mut Steps) -> anyhow::Result<()> {
         Ok(())
     };
     steps.run("stop servers", stop).await?;
+    let outcome = steps.run("package and manifests", package::check()).await.and(outcome);
     let outcome = compose(steps).await.and(outcome);
     outcome?;
     if has_doctests()? {
