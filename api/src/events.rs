@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::App;
 use crate::error::Fault;
+use crate::metrics;
 use crate::views::job;
 
 /// How often a listener's jobs are looked at.
@@ -65,6 +66,7 @@ impl Streams {
             return None;
         }
         open.insert(project_id.to_owned(), own + 1);
+        metrics::streams(all + 1);
         Some(Permit { streams: Arc::clone(self), project_id: project_id.to_owned() })
     }
 
@@ -82,6 +84,7 @@ impl Drop for Permit {
         } else {
             open.insert(self.project_id.clone(), left);
         }
+        metrics::streams(open.values().sum());
     }
 }
 

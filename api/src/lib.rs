@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod handlers;
 mod links;
+mod metrics;
 mod microversion;
 mod openapi;
 mod paging;

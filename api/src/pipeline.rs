@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::call::App;
 use crate::context::Caller;
 use crate::error::{Fault, page_not_found};
+use crate::metrics;
 use crate::microversion::{self, Microversion};
 
 const REQUEST_ID_HEADERS: [HeaderName; 2] =
@@ -52,6 +53,7 @@ pub(crate) async fn enclose(mut request: Request, next: Next) -> Response {
     if let Some(uri) = without_format(request.uri()) {
         *request.uri_mut() = uri;
     }
+    let method = request.method().clone();
     async {
         let started = Instant::now();
         let mut response = next.run(request).await;
@@ -60,6 +62,7 @@ pub(crate) async fn enclose(mut request: Request, next: Next) -> Response {
                 response.headers_mut().insert(name, value.clone());
             }
         }
+        metrics::answered(&method, &response, started.elapsed());
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), elapsed_ms, "answered");
         response

@@ -14,6 +14,7 @@ use crate::handlers::{
     group_snapshots, group_types, groups, hosts, jobs, limits, messages, pools, qos_specs, quota_classes, quotas,
     resource_filters, services, snapshots, transfers, types, verification, versions, volumes, workers, zones,
 };
+use crate::metrics;
 use crate::openapi::{self, Needs, Routes, answers, ok, status};
 use crate::pipeline::{check_version, enclose, identify};
 
@@ -25,6 +26,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(open)
         .nest("/v3", versioned.clone())
         .nest("/v3/{project_id}", versioned)
+        .route_layer(from_fn(metrics::mark))
         .fallback(page_not_found)
         .method_not_allowed_fallback(page_not_found)
         .with_state(app);

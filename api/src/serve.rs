@@ -13,6 +13,7 @@ use crate::authentication::Authenticator;
 use crate::call::App;
 use crate::config::Config;
 use crate::events::Streams;
+use crate::metrics;
 use crate::paging::ResourceFilters;
 use crate::policy::Policy;
 use crate::rates::Rates;
@@ -57,6 +58,7 @@ pub fn service(deps: Deps, config: Config) -> Result<Router> {
 
 /// What would last longer than a request ends with `closing`.
 fn service_until(deps: Deps, config: Config, closing: CancellationToken) -> Result<Router> {
+    metrics::declare();
     let project_id = config.project_id()?;
     let authenticator = Authenticator::new(&config)?;
     let policy = Policy::load(config.oslo_policy.policy_file.as_deref()).map_err(Error::invalid)?;

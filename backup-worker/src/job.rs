@@ -54,7 +54,9 @@ pub(crate) async fn take(worker: Arc<Worker>, delivery: Delivery) {
         settle(delivery.reject(false).await);
         return;
     };
-    let span = tracing::info_span!("job", job_id = %key.id, generation = key.generation);
+    // Which request asked for it is known when it is claimed.
+    let request_id = tracing::field::Empty;
+    let span = tracing::info_span!("job", job_id = %key.id, generation = key.generation, request_id);
     chassis::trace::continue_from(&span, delivery.envelope.traceparent.as_deref());
     Box::pin(run(&worker, key, delivery)).instrument(span).await;
 }
@@ -75,6 +77,7 @@ async fn run(worker: &Arc<Worker>, key: JobKey, delivery: Delivery) {
             return settle(delivery.ack().await);
         }
     };
+    tracing::Span::current().record("request_id", &spec.request_id);
     // From here on the lease holds the job, not the delivery: a transfer may last for hours.
     settle(delivery.ack().await);
     let result = perform(worker, &admission, spec).await;

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use chassis::metrics::Gauge;
 use proto::worker::HeartbeatAck;
 use stdx::pace::Pace;
 use tokio::sync::watch;
+
+static SLOTS: Gauge = Gauge::new("emberkeep_worker_slots", "Jobs that this worker may do at once.");
 
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
@@ -16,6 +19,7 @@ pub(crate) struct Limits {
 impl Limits {
     /// `bytes_per_second` 0: as fast as it goes.
     pub(crate) fn new(slots: u32, bytes_per_second: u64) -> Self {
+        SLOTS.set(slots.into(), &[]);
         let pace = Arc::new(Pace::new(bytes_per_second));
         Self { slots: watch::Sender::new(slots), pace, configured: (slots, bytes_per_second) }
     }
@@ -35,6 +39,7 @@ impl Limits {
         let or = |said, configured| if said == 0 { configured } else { said };
         let slots = or(u64::from(said.slots), u64::from(self.configured.0));
         let slots = u32::try_from(slots).unwrap_or(self.configured.0);
+        SLOTS.set(slots.into(), &[]);
         self.slots.send_if_modified(|present| std::mem::replace(present, slots) != slots);
         self.pace.set(or(said.bytes_per_second, self.configured.1));
     }

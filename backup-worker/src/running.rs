@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use chassis::metrics::{Counter, Gauge};
 use domain::JobId;
 use proto::worker::RunningJob;
 use tokio::sync::Notify;
@@ -14,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::lease::Terms;
 use crate::link::JobKey;
 use crate::meter::Meter;
+
+static LOST: Counter =
+    Counter::new("emberkeep_worker_jobs_lost", "Jobs that were given up for want of the scheduler's word.");
+static JOBS: Gauge = Gauge::new("emberkeep_worker_jobs", "Jobs that this worker has.");
 
 /// How exactly the end of a lease is met.
 const CLOCK_TICK: Duration = Duration::from_millis(50);
@@ -130,6 +135,7 @@ impl Running {
         }
         let entry = Arc::new(Entry::new(key));
         entries.insert(key, Arc::clone(&entry));
+        show(entries.len());
         Some(Admission { running: Arc::clone(self), entry })
     }
 
@@ -167,6 +173,7 @@ impl Running {
                 if lock(&entry.confirmed).elapsed() >= kept && !entry.lost.is_cancelled() {
                     tracing::warn!(job_id = %entry.key.id, generation = entry.key.generation,
                         "no word from the scheduler: the job is given up before its lease ends");
+                    LOST.add(1, &[]);
                     entry.lost.cancel();
                 }
             }
@@ -196,9 +203,22 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        lock(&self.running.entries).remove(&self.entry.key);
+        let mut entries = lock(&self.running.entries);
+        entries.remove(&self.entry.key);
+        show(entries.len());
+        drop(entries);
         self.running.left.notify_waiters();
     }
+}
+
+fn show(jobs: usize) {
+    JOBS.set(i64::try_from(jobs).unwrap_or(i64::MAX), &[]);
+}
+
+/// Shows what has not happened yet.
+pub(crate) fn declare() {
+    LOST.add(0, &[]);
+    show(0);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

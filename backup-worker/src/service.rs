@@ -25,7 +25,7 @@ use crate::lease::{Lease, Terms};
 use crate::limits::Limits;
 use crate::link::{Calls, Grpc, Link};
 use crate::operations::{Engine, Operations};
-use crate::running::Running;
+use crate::running::{self, Running};
 use crate::session::{InDoubt, Session};
 use crate::spaces::Spaces;
 use crate::stored::Watch;
@@ -86,6 +86,7 @@ async fn keep(ports: Ports, config: Config, contact: Contact, shutdown: Cancella
         service: ports.store.service(),
         slots: config.backup_max_operations,
     };
+    running::declare();
     let limits = Limits::new(config.backup_max_operations, config.bytes_per_second_max);
     let store: Arc<dyn ObjectStore> = Arc::new(Paced::new(ports.store, limits.pace()));
     let link = Link::new(ports.calls, identity.worker_id);

@@ -6,36 +6,37 @@ use tonic::{Code, Status};
 
 const KIND_HEADER: &str = "emberkeep-error-kind";
 
-const WORDS: [(Kind, &str, Code); 10] = [
-    (Kind::Invalid, "invalid", Code::InvalidArgument),
-    (Kind::Forbidden, "forbidden", Code::PermissionDenied),
-    (Kind::NotFound, "not_found", Code::NotFound),
-    (Kind::Conflict, "conflict", Code::Aborted),
-    (Kind::OverLimit, "over_limit", Code::ResourceExhausted),
-    (Kind::Unsupported, "unsupported", Code::Unimplemented),
-    (Kind::Damaged, "damaged", Code::DataLoss),
-    (Kind::Cancelled, "cancelled", Code::Cancelled),
-    (Kind::Unavailable, "unavailable", Code::Unavailable),
-    (Kind::Internal, "internal", Code::Internal),
-];
+const fn code(kind: Kind) -> Code {
+    match kind {
+        Kind::Invalid => Code::InvalidArgument,
+        Kind::Forbidden => Code::PermissionDenied,
+        Kind::NotFound => Code::NotFound,
+        Kind::Conflict => Code::Aborted,
+        Kind::OverLimit => Code::ResourceExhausted,
+        Kind::Unsupported => Code::Unimplemented,
+        Kind::Damaged => Code::DataLoss,
+        Kind::Cancelled => Code::Cancelled,
+        Kind::Unavailable => Code::Unavailable,
+        Kind::Internal => Code::Internal,
+    }
+}
 
 /// The kind as the wire writes it (`Failure.kind`, the status header).
 #[must_use]
-pub fn kind_word(kind: Kind) -> &'static str {
-    WORDS.iter().find(|(known, ..)| *known == kind).map_or("internal", |(_, word, _)| word)
+pub const fn kind_word(kind: Kind) -> &'static str {
+    kind.as_str()
 }
 
 /// An unknown word, from a newer peer perhaps, is internal.
 #[must_use]
 pub fn kind_from_word(word: &str) -> Kind {
-    WORDS.iter().find(|(_, known, _)| *known == word).map_or(Kind::Internal, |(kind, ..)| *kind)
+    Kind::ALL.into_iter().find(|kind| kind.as_str() == word).unwrap_or(Kind::Internal)
 }
 
 /// What a gRPC caller sees: kind and outside sentence, never the chain.
 #[must_use]
 pub fn status_from_error(error: &Error) -> Status {
-    let code = WORDS.iter().find(|(kind, ..)| *kind == error.kind()).map_or(Code::Internal, |(.., code)| *code);
-    let mut status = Status::new(code, error.message());
+    let mut status = Status::new(code(error.kind()), error.message());
     status.metadata_mut().insert(KIND_HEADER, MetadataValue::from_static(kind_word(error.kind())));
     status
 }
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_kind_survives_the_wire() {
-        for (kind, ..) in WORDS {
+        for kind in Kind::ALL {
             let error = Error::new(kind, "why");
             let back = error_from_status(status_from_error(&error));
             assert_eq!((back.kind(), back.message()), (kind, "why"));

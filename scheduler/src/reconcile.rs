@@ -3,6 +3,7 @@
 //! A reconciler takes no input, is idempotent, and is itself the retry: it logs what went wrong and runs again.
 
 mod leases;
+mod measures;
 mod messages;
 mod services;
 mod stops;
@@ -27,6 +28,8 @@ const STOPS_PERIOD_MS_MAX: u64 = 500;
 const STUCK_PERIOD: Duration = Duration::from_secs(15);
 const WORKERS_PERIOD: Duration = Duration::from_secs(60);
 const MESSAGES_PERIOD: Duration = Duration::from_secs(60);
+/// As often as anybody asks for them.
+const MEASURES_PERIOD: Duration = Duration::from_secs(5);
 const SERVICES_PERIOD: Duration = Duration::from_secs(10);
 /// Pauses while the database is away, besides the period.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -35,7 +38,7 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 pub(crate) type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
 
 /// Every reconciler with its name and period.
-pub(crate) fn all(config: &Config) -> [(&'static str, Duration, Reconcile); 6] {
+pub(crate) fn all(config: &Config) -> [(&'static str, Duration, Reconcile); 7] {
     let leases_period = Duration::from_millis(config.tick_ms);
     let stops_period = Duration::from_millis(config.tick_ms.min(STOPS_PERIOD_MS_MAX));
     [
@@ -44,6 +47,7 @@ pub(crate) fn all(config: &Config) -> [(&'static str, Duration, Reconcile); 6] {
         ("stuck resources", STUCK_PERIOD, |core, now| Box::pin(stuck::reconcile(core, now))),
         ("dead workers", WORKERS_PERIOD, |core, now| Box::pin(workers::reconcile(core, now))),
         ("expired messages", MESSAGES_PERIOD, |core, now| Box::pin(messages::reconcile(core, now))),
+        ("measures", MEASURES_PERIOD, |core, now| Box::pin(measures::reconcile(core, now))),
         ("own service row", SERVICES_PERIOD, |core, now| Box::pin(services::reconcile(core, now))),
     ]
 }

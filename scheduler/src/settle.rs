@@ -23,6 +23,8 @@ use domain::{Kind, Result, Timestamp};
 use format::VolumeMeta;
 use messaging::topology;
 
+use crate::metrics::{self, Why};
+
 /// What a worker found out while it did the job.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Report {
@@ -77,6 +79,7 @@ async fn end_because(
     volume::apply(conn, &end, effects.volume).await?;
     verification::apply(conn, &end).await?;
     checkpoints::delete(conn, job.id).await?;
+    metrics::ended(job, ending, now);
     if ending == Ending::Failed {
         tell(conn, job, cause, now).await?;
     }
@@ -127,7 +130,8 @@ async fn again_or_end(
         }
         _ => {
             let not_before = now.plus_secs(job::retry_delay_secs(failures));
-            back(conn, job, Requeue { reason, failed: true, not_before }, now).await?
+            let why = if cause == Cause::WorkerLost { Why::Lost } else { Why::Failed(kind) };
+            back(conn, job, Requeue { reason, failed: true, not_before }, why, now).await?
         }
     };
     Ok(if done { Fate::Requeued } else { Fate::Stale })
@@ -139,15 +143,17 @@ pub(crate) async fn requeue(
     conn: &mut Conn,
     job: &Job,
     reason: &str,
+    why: Why,
     not_before: Timestamp,
     now: Timestamp,
 ) -> Result<bool> {
-    back(conn, job, Requeue { reason, failed: false, not_before }, now).await
+    back(conn, job, Requeue { reason, failed: false, not_before }, why, now).await
 }
 
-async fn back(conn: &mut Conn, job: &Job, requeue: Requeue<'_>, now: Timestamp) -> Result<bool> {
+async fn back(conn: &mut Conn, job: &Job, requeue: Requeue<'_>, why: Why, now: Timestamp) -> Result<bool> {
     let done = jobs::requeue(conn, job.id, job.generation, requeue, topology::JOBS, now).await?;
     if done {
+        metrics::again(job, why);
         tracing::warn!(job_id = %job.id, kind = %job.kind, attempts = job.attempts, failures = job.failures,
             failed = requeue.failed, reason = requeue.reason, "job queued again");
     }

@@ -18,7 +18,13 @@ use crate::settle::import;
 /// request gave it.
 pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<wire::Job> {
     let work = work(conn, job).await?;
-    Ok(wire::Job { id: job.id.to_string(), generation: job.generation, attempt: job.attempts, work: Some(work) })
+    Ok(wire::Job {
+        id: job.id.to_string(),
+        generation: job.generation,
+        attempt: job.attempts,
+        request_id: job.request_id.clone().unwrap_or_default(),
+        work: Some(work),
+    })
 }
 
 async fn work(conn: &mut Conn, job: &Job) -> Result<Work> {

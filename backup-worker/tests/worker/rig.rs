@@ -114,7 +114,8 @@ impl Rig {
 
     /// Hands a job to the worker.
     pub(crate) async fn give(&self, id: JobId, generation: i64, attempt: i64, work: Work) {
-        let job = wire::Job { id: id.to_string(), generation, attempt, work: Some(work) };
+        let request_id = String::new();
+        let job = wire::Job { id: id.to_string(), generation, attempt, request_id, work: Some(work) };
         self.script.jobs.lock().expect("a lock").insert((id.to_string(), generation), job);
         self.hint(id, generation).await;
     }

@@ -1,5 +1,6 @@
 //! What restarts and balances services asks of them: `GET /livez` answers while the process runs, `GET /readyz` when it can
-//! do its work, else it names what is away. On an address of its own, without identification, saying nothing of the data.
+//! do its work, else it names what is away; `GET /metrics` shows what the process counts. On an address of its own, without
+//! identification, saying nothing of the data.
 
 use std::io;
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -16,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, listen_address};
+use crate::metrics;
 
 /// What does not answer in this time is away.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -89,8 +92,12 @@ async fn serve(listener: TcpListener, needs: Needs, shutdown: CancellationToken)
         let (status, found) = needs.look().await;
         (status, Json(found))
     };
-    let router =
-        Router::new().route("/livez", get(async || "ok")).route("/readyz", get(ready)).with_state(Arc::new(needs));
+    let measured = async || ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text());
+    let router = Router::new()
+        .route("/livez", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(measured))
+        .with_state(Arc::new(needs));
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::warn!(%error, "health is not told any more");
@@ -128,6 +135,7 @@ mod tests {
         let shutdown = CancellationToken::new();
         let served = stdx::task::spawn("health", serve(listener, needs, shutdown.clone()));
         assert!(ask(address, "/livez").await.ends_with("ok"));
+        assert!(ask(address, "/metrics").await.contains("content-type: text/plain; version=0.0.4"));
         assert!(ask(address, "/readyz").await.starts_with("HTTP/1.1 200"));
         there.store(false, Ordering::SeqCst);
         let away = ask(address, "/readyz").await;

@@ -4,6 +4,7 @@ pub mod config;
 pub mod exit;
 pub mod health;
 mod json;
+pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

@@ -26,6 +26,7 @@ pub mod groups;
 pub mod host_limits;
 pub mod image_metadata;
 pub mod jobs;
+pub mod measures;
 pub mod messages;
 pub mod metadata;
 pub mod outbox;

@@ -29,6 +29,36 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Self; 10] = [
+        Self::Invalid,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::OverLimit,
+        Self::Unsupported,
+        Self::Damaged,
+        Self::Cancelled,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// For the wire and for labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::OverLimit => "over_limit",
+            Self::Unsupported => "unsupported",
+            Self::Damaged => "damaged",
+            Self::Cancelled => "cancelled",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
     /// Whether the same act may succeed later without anybody changing anything.
     #[must_use]
     pub const fn retryable(self) -> bool {

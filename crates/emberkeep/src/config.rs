@@ -17,6 +17,7 @@ pub struct Sections {
     pub engine: backup_worker::EngineConfig,
     pub quota: api::QuotaConfig,
     pub telemetry: chassis::telemetry::Config,
+    pub health: chassis::health::Config,
     pub database: Option<db::Config>,
     pub messaging: messaging::Config,
     pub oslo_messaging_notifications: outbox::NotificationsConfig,
@@ -69,7 +70,7 @@ impl Sections {
                 engine: self.engine,
                 messaging: self.messaging,
                 telemetry: self.telemetry,
-                health: chassis::health::Config::default(),
+                health: self.health,
             },
             database: self.database.unwrap_or_else(sqlite),
         }

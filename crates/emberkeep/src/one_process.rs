@@ -64,6 +64,8 @@ impl OneProcess {
         let listener = api::bind(&sections.api).await?;
         let address = listener.local_addr()?;
 
+        let needs = outbox::needs(&database, &broker);
+        chassis::health::spawn(&sections.worker.health, needs, shutdown.clone()).await.context("tell the health")?;
         let nudge = outbox::Relay::spawn(database.clone(), Arc::clone(&broker), background.clone());
         let (channel, incoming) = wire::in_memory();
         let deps = scheduler::Deps { database: database.clone(), broker: Arc::clone(&broker), nudge: nudge.clone() };

@@ -1,12 +1,15 @@
 //! Hashes of blocks, and what bodies are made with.
 
 use bytes::Bytes;
+use chassis::metrics::Counter;
 use format::Compression;
 use md5::{Digest, Md5};
 
 use crate::port::Settings;
 pub(crate) use crate::sha256_sums::{Hash, sha256};
 use crate::sha256_sums::{LANES, sha256_of_four};
+
+static HASHED: Counter = Counter::new("emberkeep_hashed_bytes", "Bytes of volumes whose blocks were hashed.");
 
 pub(crate) fn md5_of(bytes: &[u8]) -> [u8; 16] {
     Md5::digest(bytes).into()
@@ -40,6 +43,7 @@ impl BlockHasher {
 
     /// The hashes of all blocks of `bytes`, of which only the last may be short.
     pub(crate) fn hash_all(&self, bytes: &[u8], hashes: &mut Vec<Hash>) {
+        HASHED.add(bytes.len() as u64, &[]);
         let mut waiting = [(0, &bytes[..0]); LANES];
         let mut count = 0;
         for block in bytes.chunks(self.block_bytes) {

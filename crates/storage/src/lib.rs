@@ -27,9 +27,10 @@ pub use swift::{Endpoint as SwiftEndpoint, SwiftOptions, SwiftStore};
 /// The configured store under its layers. Checks the configuration, and of a posix store the directory; asks no server.
 pub fn open(config: &Config) -> Result<Arc<dyn ObjectStore>> {
     config.check()?;
-    let store: Arc<dyn ObjectStore> = match config.backup_driver {
-        Driver::Swift => Arc::new(SwiftStore::new(config.swift_options()?)?),
-        Driver::Posix => Arc::new(PosixStore::open(config.posix_path()?)?),
+    let (store, name): (Arc<dyn ObjectStore>, _) = match config.backup_driver {
+        Driver::Swift => (Arc::new(SwiftStore::new(config.swift_options()?)?), "swift"),
+        Driver::Posix => (Arc::new(PosixStore::open(config.posix_path()?)?), "posix"),
     };
-    Ok(Arc::new(layers::Retry::new(store, config.retry_policy())))
+    let measured = layers::Measured::new(store, name);
+    Ok(Arc::new(layers::Retry::new(Arc::new(measured), config.retry_policy())))
 }

@@ -5,7 +5,10 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::sync::Arc;
+use std::time::Instant;
 
+use chassis::metrics::{Counter, Timer};
 use domain::{Error, Result};
 use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
@@ -13,6 +16,9 @@ use stdx::pages::{PAGE_BYTES, to_next_page};
 
 use crate::failure::failed;
 use crate::port::{BlockDevice, Extent, ExtentKind};
+
+static IO: Timer = Timer::new("emberkeep_pool_io_seconds", "Reads and writes of volumes, by pool.");
+static BYTES: Counter = Counter::new("emberkeep_pool_bytes", "Bytes of volumes read and written, by pool.");
 
 /// Zeros written at once where holes cannot be punched.
 const ZEROS: &[u8] = &[0; 1 << 20];
@@ -36,13 +42,26 @@ pub(crate) struct FileDevice {
     label: String,
     size_bytes: u64,
     access: Access,
+    pool: Arc<str>,
 }
 
 impl FileDevice {
-    pub(crate) fn new(file: File, label: String, access: Access) -> Result<Self> {
+    pub(crate) fn new(file: File, label: String, access: Access, pool: Arc<str>) -> Result<Self> {
         let size_bytes = size_of(&file).map_err(|error| failed(&format!("measure {label}"), error))?;
         let past_cache = if access == Access::ReadWrite { reopen_past_cache(&file) } else { None };
-        Ok(Self { file, past_cache, label, size_bytes, access })
+        Ok(Self { file, past_cache, label, size_bytes, access, pool })
+    }
+
+    /// Times what is done to `length` bytes.
+    fn measure(&self, act: &'static str, length: usize, io: impl FnOnce() -> Result<()>) -> Result<()> {
+        let started = Instant::now();
+        let outcome = io();
+        let labels = [("pool", &*self.pool), ("act", act)];
+        IO.took(started.elapsed(), &labels);
+        if outcome.is_ok() {
+            BYTES.add(length as u64, &labels);
+        }
+        outcome
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -114,15 +133,19 @@ impl BlockDevice for FileDevice {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.check_range("read", offset, buffer.len() as u64)?;
-        self.file.read_exact_at(buffer, offset).map_err(|error| self.failed("read", error))
+        self.measure("read", buffer.len(), || {
+            self.file.read_exact_at(buffer, offset).map_err(|error| self.failed("read", error))
+        })
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.check_writable()?;
         self.check_range("write", offset, bytes.len() as u64)?;
-        let written = self.write_past_cache(offset, bytes).map_err(|error| self.failed("write", error))?;
-        let rest = self.file.write_all_at(&bytes[written..], offset + written as u64);
-        rest.map_err(|error| self.failed("write", error))
+        self.measure("write", bytes.len(), || {
+            let written = self.write_past_cache(offset, bytes).map_err(|error| self.failed("write", error))?;
+            let rest = self.file.write_all_at(&bytes[written..], offset + written as u64);
+            rest.map_err(|error| self.failed("write", error))
+        })
     }
 
     fn zero(&self, offset: u64, length: u64) -> Result<()> {

@@ -122,7 +122,7 @@ fn check_word(key: &'static str, word: &str) -> Result<(), (&'static str, String
 /// See the module. Cheap to open; holds no file open.
 #[derive(Debug)]
 pub struct DirectoryPool {
-    name: String,
+    name: Arc<str>,
     backend: Backend,
     path: PathBuf,
     allowed: Allowed,
@@ -146,7 +146,7 @@ impl DirectoryPool {
             .map_err(|error| failed(&format!("open pool {} at {}", config.name, config.path.display()), error))?;
         tracing::info!(pool = config.name, path = %path.display(), ?sharing, "pool opened");
         let allowed = Allowed::new(&path, &config.manage_paths);
-        let (name, keeps_clones) = (config.name.clone(), config.keep_clones);
+        let (name, keeps_clones) = (Arc::from(config.name.as_str()), config.keep_clones);
         Ok(Self { name, backend: config.backend(), path, allowed, sharing, keeps_clones })
     }
 
@@ -179,7 +179,7 @@ impl DirectoryPool {
             open_nofollow(&target, access)
         });
         match opened {
-            Ok(file) => FileDevice::new(file, label, access),
+            Ok(file) => FileDevice::new(file, label, access, Arc::clone(&self.name)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::not_found(noun, id)),
             Err(error) => Err(failed(&format!("open {label}"), error)),
         }

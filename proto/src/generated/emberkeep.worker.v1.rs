@@ -76,6 +76,9 @@ pub struct Job {
     /// 1 for the first worker that claims it.
     #[prost(int64, tag = "3")]
     pub attempt: i64,
+    /// The request that asked for it; empty where none did.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
     #[prost(
         oneof = "job::Work",
         tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 21, 22, 23, 25, 19"

@@ -9,6 +9,7 @@ use proto::worker::{Done, Failure, FinishRequest, FinishResponse};
 
 use super::Reporter;
 use crate::core::Core;
+use crate::metrics::Why;
 use crate::notify;
 use crate::settle::{self, Fate, Report};
 
@@ -42,7 +43,7 @@ async fn settle(core: &Core, conn: &mut Conn, job: &Job, outcome: Outcome, now: 
         }
         // A worker that stops is no failure of the job: it does not count.
         Outcome::Failure(Failure { handed_back: true, reason, .. }) => {
-            settle::requeue(conn, job, &storable(&reason), now, now).await
+            settle::requeue(conn, job, &storable(&reason), Why::HandedBack, now, now).await
         }
         Outcome::Failure(Failure { kind, reason, .. }) => {
             let kind = proto::kind_from_word(&kind);

@@ -5,6 +5,7 @@ use domain::job::{Job, JobState};
 use domain::{Result, Timestamp};
 
 use crate::core::Core;
+use crate::metrics::{self, Why};
 use crate::settle;
 
 const JOBS_AT_ONCE: i64 = 100;
@@ -44,12 +45,15 @@ async fn decide(conn: &mut Conn, job: &Job, now: Timestamp) -> Result<()> {
     let worker = job.worker_id.map(|id| id.to_string()).unwrap_or_default();
     if job.state == JobState::Assigned {
         let reason = format!("worker {worker} did not take the job in time");
-        return settle::requeue(conn, job, &reason, now.plus_secs(CLAIM_RETRY_SECS), now).await.map(drop);
+        return settle::requeue(conn, job, &reason, Why::Unclaimed, now.plus_secs(CLAIM_RETRY_SECS), now)
+            .await
+            .map(drop);
     }
+    metrics::lost();
     let reason = format!("The backup worker {worker} was lost while it ran the job; see its log.");
     if job.progress.done_bytes - job.furthest_bytes > job.progress.total_bytes / PARTS_OF_PROGRESS {
         // It came further than any attempt before: a fleet that is restarted often must not end a long transfer.
-        return settle::requeue(conn, job, &reason, now.plus_secs(LOST_RETRY_SECS), now).await.map(drop);
+        return settle::requeue(conn, job, &reason, Why::Lost, now.plus_secs(LOST_RETRY_SECS), now).await.map(drop);
     }
     settle::lost(conn, job, &reason, now).await.map(drop)
 }

@@ -33,6 +33,7 @@ const NEEDS: &[Need] = &[
     Need { file: "bin/mkfs.xfs", packages: &["xfsprogs"] },
     Need { file: "bin/mkfs.btrfs", packages: &["btrfs-progs"] },
     Need { file: "bin/mount", packages: &["mount"] },
+    Need { file: "bin/promtool", packages: &["prometheus"] },
     Need { file: "bin/setpriv", packages: &["util-linux"] },
 ];
 

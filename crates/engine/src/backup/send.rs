@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use chassis::metrics::Counter;
 use domain::{Error, Result};
 use format::{Compression, ManifestObject, names};
 use storage::Body;
@@ -21,6 +22,9 @@ use crate::port::{Context, Stored};
 use crate::progress::Progress;
 use crate::work::compute;
 use crate::zeros::{encode_hole, encode_zeros};
+
+static PLAIN: Counter = Counter::new("emberkeep_backup_plain_bytes", "Bytes of volumes that were stored in objects.");
+static STORED: Counter = Counter::new("emberkeep_backup_stored_bytes", "Bytes of these objects, compressed.");
 
 /// Stores the objects of one backup.
 #[derive(Debug)]
@@ -109,6 +113,8 @@ impl Sender {
             self.cost.measured(body.len(), since.elapsed(), at_once);
         }
         self.stored_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+        PLAIN.add(length as u64, &[]);
+        STORED.add(body.len() as u64, &[]);
         self.source.buffers.give_back(body, lease);
         self.progress.stored(stored.clone()).await?;
         Ok(stored)

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chassis::metrics::Counter;
 use domain::{Error, Kind, Result};
 use futures::{StreamExt, stream};
 use stdx::backoff::Backoff;
 use stdx::report::Chain;
 
 use crate::{Body, Gone, Object, ObjectStore, Page};
+
+static RETRIES: Counter =
+    Counter::new("emberkeep_store_retries", "Operations of the object store that were done again, by cause.");
 
 /// The longest first pause after an answer that is doubted: mostly it is true, and somebody waits for it.
 const DOUBT_DELAY: Duration = Duration::from_millis(500);
@@ -48,6 +52,7 @@ pub struct Retry {
 impl Retry {
     #[must_use]
     pub fn new(inner: Arc<dyn ObjectStore>, policy: RetryPolicy) -> Self {
+        RETRIES.add(0, &[("operation", "put"), ("cause", Kind::Unavailable.as_str())]);
         Self { inner, policy }
     }
 
@@ -65,6 +70,7 @@ impl Retry {
             };
             let delay = if error.retryable() { self.delay(&error, backoff.next_delay()) } else { doubts.next_delay() };
             let delay_ms = delay.as_millis();
+            RETRIES.add(1, &[("operation", operation), ("cause", error.kind().as_str())]);
             tracing::warn!(operation, attempt, delay_ms, error = %Chain(&error), "the object store will be asked again");
             tokio::time::sleep(delay).await;
             attempt += 1;
