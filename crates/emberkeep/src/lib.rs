@@ -3,7 +3,9 @@
 //! Composes the three services over SQLite, the in-process broker and a directory; each of these can be switched alone by
 //! one configuration key. Nothing here is another path: the requests, jobs, messages and gRPC calls are the services' own.
 
+pub mod cli;
 mod client;
+mod clouds;
 pub mod config;
 pub mod demo;
 pub mod dev_ca;

@@ -1,8 +1,9 @@
-//! The command line: `emberkeep [serve | demo | verify | dev-ca]`.
+//! The command line: what serves, and what asks a service.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use emberkeep::cli::{self, backup, job, service, snapshot, volume};
 use emberkeep::{demo, dev_ca, serve, verify};
 
 /// Volume backups for OpenStack, with Cinder's API, in one process or many.
@@ -21,6 +22,18 @@ enum Command {
     Demo(demo::Arguments),
     /// Prove that a backup can be restored: read all that a restore would read, and compare it with the backup's hashes.
     Verify(Box<verify::Arguments>),
+    /// Backups of a service, here or elsewhere: any Cinder will do.
+    Backup(cli::Arguments<backup::Backup>),
+    /// Volumes.
+    Volume(cli::Arguments<volume::Volume>),
+    /// Snapshots.
+    Snapshot(cli::Arguments<snapshot::Snapshot>),
+    /// What the service is doing, and how far it is.
+    Job(cli::Arguments<job::Job>),
+    /// The services of the cloud (administrators).
+    Service(cli::Arguments<service::Service>),
+    /// Print what makes a shell complete these commands: source <(emberkeep completion bash).
+    Completion { shell: clap_complete::Shell },
     /// Make a certificate authority with certificates for a scheduler and its workers; nothing is overwritten.
     DevCa(dev_ca::Arguments),
 }
@@ -37,6 +50,15 @@ fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Command::Demo(arguments) => demo::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Command::Verify(arguments) => verify::run(*arguments).await,
+            Command::Backup(arguments) => cli::run(arguments).await,
+            Command::Volume(arguments) => cli::run(arguments).await,
+            Command::Snapshot(arguments) => cli::run(arguments).await,
+            Command::Job(arguments) => cli::run(arguments).await,
+            Command::Service(arguments) => cli::run(arguments).await,
+            Command::Completion { shell } => {
+                clap_complete::generate(shell, &mut Arguments::command(), "emberkeep", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
             Command::DevCa(arguments) => dev_ca::run(&arguments).map(|()| ExitCode::SUCCESS),
         }
     });

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use crate::cli::BACKUP;
 use crate::client::{Access, Client, Refusal};
 
 const POLL: Duration = Duration::from_millis(500);
@@ -19,6 +20,15 @@ const DAMAGED: u8 = 3;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 proven, or accepted without --wait; 3 damaged; 1 anything else.")]
 pub struct Arguments {
+    #[command(flatten)]
+    wish: Wish,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// What is to be found out.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Wish {
     /// The backup's id or name.
     #[arg(value_name = "BACKUP")]
     backup: String,
@@ -28,42 +38,29 @@ pub struct Arguments {
     /// Only say what the last verification found.
     #[arg(long, conflicts_with = "wait")]
     last: bool,
-    #[command(flatten)]
-    access: Access,
 }
 
 /// Errors are what kept the question from being answered.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let client = arguments.access.connect().await?;
-    let id = find(&client, &arguments.backup).await?;
-    if arguments.last {
-        return tell(&id, &look(&client, &id).await?);
+    prove(&arguments.access.connect().await?, arguments.wish).await
+}
+
+pub(crate) async fn prove(client: &Client, wish: Wish) -> anyhow::Result<ExitCode> {
+    let id = BACKUP.id(client, &wish.backup).await?;
+    if wish.last {
+        return tell(&id, &look(client, &id).await?);
     }
     let accepted = client.post(&format!("/emberkeep/backups/{id}/verify"), json!({})).await?;
     let job = accepted["job"]["id"].as_str().context("The service did not say which job verifies the backup.")?;
-    if !arguments.wait {
+    if !wish.wait {
         println!("Backup {id} will be verified by job {job}; --wait waits for it, --last shows what was found.");
         return Ok(ExitCode::SUCCESS);
     }
-    let found = wait(&client, &id, job).await?;
+    let found = wait(client, &id, job).await?;
     if found["job"]["state"] == "cancelled" {
         bail!("The verification of backup {id} was cancelled.");
     }
     tell(&id, &found)
-}
-
-async fn find(client: &Client, backup: &str) -> anyhow::Result<String> {
-    if uuid::Uuid::parse_str(backup).is_ok() {
-        return Ok(backup.to_owned());
-    }
-    let listed = client.get("/backups", &[("name", backup)]).await?;
-    let ids: Vec<&str> =
-        listed["backups"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_str()).collect();
-    match ids[..] {
-        [id] => Ok(id.to_owned()),
-        [] => bail!("There is no backup {backup}."),
-        _ => bail!("There are {} backups called {backup}: give the id.", ids.len()),
-    }
 }
 
 async fn look(client: &Client, id: &str) -> anyhow::Result<Value> {
