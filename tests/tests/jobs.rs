@@ -3,6 +3,7 @@
 mod jobs {
     mod cancel;
     mod moving_on;
+    mod progress;
     mod trace;
     mod verify;
 }

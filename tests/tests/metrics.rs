@@ -54,6 +54,11 @@ async fn what_is_watched_is_shown() -> Result<()> {
     let documented = named(include_str!("../../docs/METRICS.md"));
     let differing: Vec<_> = documented.symmetric_difference(&shown).filter(|name| !name.contains("_test_")).collect();
     ensure!(differing.is_empty(), "docs/METRICS.md and /metrics differ in {differing:?}");
+    let rules = std::fs::read_to_string(deployed("prometheus/emberkeep.rules.yml"))?;
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let operating = include_str!("../../docs/OPERATING.md");
+    let unexplained: Vec<_> = alerts.filter(|alert| !operating.contains(&format!("| `{alert}` |"))).collect();
+    ensure!(unexplained.is_empty(), "docs/OPERATING.md says no word of {unexplained:?}");
     for id in [&volume, &backup] {
         ensure!(!text.contains(id.as_str()), "an id is a label\n{text}");
     }
