@@ -1,6 +1,7 @@
 //! The commands that ask a service, against one that really runs.
 
 mod cli;
+mod collector;
 mod observing;
 mod service;
 mod verify;

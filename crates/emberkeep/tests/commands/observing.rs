@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use stdx::hex;
 
-use crate::service::Service;
+use crate::collector::{Collector, Span};
+use crate::service::{PARENT_ID, Service, TRACE_ID};
 
 /// A field of the line's spans.
 fn of_spans<'a>(line: &'a Value, field: &str) -> Option<&'a str> {
@@ -47,4 +49,41 @@ async fn the_request_id_leads_from_the_answer_to_the_worker() {
     assert_eq!(shown.headers()["content-type"], "text/plain; version=0.0.4");
     let shown = shown.text().await.expect("a text");
     assert!(shown.contains("emberkeep_job_seconds_count{ending=\"succeeded\",kind=\"backup_create\"} 1"), "{shown}");
+}
+
+/// The names of the spans from this one up to the client's, or to one that did not arrive.
+fn way_up(span: &Span, spans: &[Span]) -> (Vec<String>, bool) {
+    let (mut names, mut present) = (Vec::new(), span);
+    loop {
+        names.push(present.name.clone());
+        if hex::encode(&present.parent_span_id) == PARENT_ID {
+            return (names, true);
+        }
+        match spans.iter().find(|other| other.span_id == present.parent_span_id) {
+            Some(parent) if names.len() < 100 => present = parent,
+            _ => return (names, false),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_leads_from_the_request_to_each_object() {
+    let (collector, address) = Collector::start().await;
+    let service = Service::start_with(&[("EMBERKEEP_TELEMETRY__OTLP_ENDPOINT", format!("http://{address}"))]);
+    let volume = service.make("volume", json!({"size": 1})).await;
+    service.make("backup", json!({"volume_id": volume})).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let spans = collector.of_trace(TRACE_ID);
+        let puts: Vec<_> = spans.iter().filter(|span| span.name == "put").map(|span| way_up(span, &spans)).collect();
+        let whole = |(names, arrived): &(Vec<String>, bool)| {
+            *arrived && names.iter().any(|name| name == "job") && names.last().is_some_and(|name| name == "request")
+        };
+        // Data, hashes and the manifest.
+        if puts.len() >= 3 && puts.iter().all(whole) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{puts:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 pub(crate) const PROJECT: &str = "deadbeefdeadbeefdeadbeefdeadbeef";
+/// The trace of what the tests ask for, and the span that they say they are in.
+pub(crate) const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+pub(crate) const PARENT_ID: &str = "00f067aa0ba902b7";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The one process on a free port; it ends with the test.
@@ -29,10 +32,16 @@ impl Drop for Service {
 
 impl Service {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With these variables besides.
+    pub(crate) fn start_with(variables: &[(&str, String)]) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let mut process = Command::new(env!("CARGO_BIN_EXE_emberkeep"))
             .args(["serve", "--data-dir", data.path().to_str().expect("a path")])
             .env("EMBERKEEP_API__LISTEN", "127.0.0.1:0")
+            .envs(variables.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(Stdio::piped())
             .env("EMBERKEEP_TELEMETRY__LOG_FORMAT", "json")
             .env("EMBERKEEP_HEALTH__LISTEN", "127.0.0.1:0")
@@ -56,6 +65,8 @@ impl Service {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Value {
+        // Of the trace of the tests, as a client may say.
+        let request = request.header("traceparent", format!("00-{TRACE_ID}-{PARENT_ID}-01"));
         let answer = request.header("x-auth-token", format!("demo:{PROJECT}")).send().await.expect("an answer");
         serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
     }
