@@ -93,6 +93,8 @@ async fn a_job_is_watched_to_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn services_are_listed_and_switched() {
     let service = Service::start();
+    // Who has made a volume has registered.
+    ran(&service, 0, &["volume", "create", "data", "--size", "1", "--wait"]);
     let listed = json_of(&service, &["service", "list", "--service", "cinder-backup"]);
     let host = listed[0]["Host"].as_str().expect("a host").to_owned();
     ran(&service, 0, &["service", "disable", &host, "cinder-backup", "--disable-reason", "moving"]);
