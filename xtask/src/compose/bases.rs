@@ -97,6 +97,17 @@ fn sources() -> anyhow::Result<String> {
     Ok(lines.into_iter().flat_map(|line| [line, "\n"]).collect())
 }
 
+/// Where this machine finds Debian's archive.
+pub(crate) fn site() -> anyhow::Result<String> {
+    let sources = sources()?;
+    let of = |line: &str| {
+        let mut words = line.split(' ').skip(1);
+        let site = words.next()?;
+        (words.next() == Some(SUITE)).then(|| site.to_owned())
+    };
+    sources.lines().find_map(of).with_context(|| format!("apt has no source of {SUITE} itself"))
+}
+
 fn write_program(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::write(path, text).with_context(|| format!("write {}", path.display()))?;

@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
 ];
+const NAMESPACES: [&str; 6] = ["--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"];
 /// Of slirp4netns, on the way to the machine's resolver.
 const RESOLVER: &str = "10.0.2.3";
 /// In the new namespaces: all data in a file system of its own, which goes as one file and waits for no disk.
@@ -52,6 +53,12 @@ pub(crate) async fn ensure() -> anyhow::Result<()> {
     }
     let still: Vec<_> = missing().collect();
     ensure!(still.is_empty(), "installed, but programs of these packages are still not found: {}", still.join(" "));
+    let mut probe = Command::new("unshare");
+    probe.args(NAMESPACES).args(["--", "grep", "--quiet", "overlay", "/proc/filesystems"]);
+    ensure!(
+        probe.status()?.success(),
+        "this machine lets nobody make namespaces, or its kernel has no overlay file system"
+    );
     Ok(())
 }
 
@@ -72,7 +79,7 @@ impl Engine {
         let dockerd = find("dockerd")?;
         let unshare = find("unshare")?;
         home.launch(Server { name: "dockerd", program: &unshare, stop: Signal::TERM, user: None }, |command| {
-            command.args(["--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc", "--"]);
+            command.args(NAMESPACES).arg("--");
             command.args(["sh", "-c", START, "sh"]).arg(dockerd).current_dir(&folder);
             command.args(
                 ["--data-root", "data", "--exec-root", "run", "--pidfile", "pid"]

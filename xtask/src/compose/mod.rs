@@ -2,8 +2,11 @@
 
 mod bases;
 mod engine;
+mod newer;
 mod stack;
 mod story;
+
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -14,11 +17,20 @@ use stack::Stack;
 
 pub(crate) use engine::ensure;
 
-#[derive(Args, Clone, Copy, Default, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
+    /// The compose to use, such as a release of Compose v2.
+    #[arg(long, value_name = "PROGRAM", default_value = "docker-compose")]
+    compose: PathBuf,
     /// Afterwards leave everything running until Ctrl-C.
     #[arg(long)]
     keep: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { compose: PathBuf::from("docker-compose"), keep: false }
+    }
 }
 
 /// The command by itself.
@@ -39,7 +51,7 @@ pub(crate) async fn with_engine(steps: &mut Steps, options: Options) -> anyhow::
     let clients = steps.run("client's Python environment", venv::ensure("clients", "tests/requirements.txt")).await?;
     let engine = steps.run("start Docker engine", Engine::start()).await?;
     steps.run("stand-ins for base images", bases::make(&engine)).await?;
-    let stack = Stack { engine: &engine, clients };
+    let stack = Stack { engine: &engine, compose: options.compose, clients };
     let outcome = walk(steps, &stack).await;
     if let Err(error) = &outcome {
         println!("{}\n{error:#}", stack.logs().await);
@@ -52,9 +64,23 @@ pub(crate) async fn with_engine(steps: &mut Steps, options: Options) -> anyhow::
     steps.run("compose down", stack.compose(&["down", "--volumes", "--timeout", "10"])).await
 }
 
+/// Every service there is, checked and not shown.
+const CONFIG: [&str; 6] = ["--profile", "keystone", "--profile", "observe", "config", "--quiet"];
+
+/// The same file by Compose v2, where it can be had.
+async fn config_of_newer(stack: &Stack<'_>) -> anyhow::Result<()> {
+    match newer::fetch(&stack.engine.folder("newer")?).await {
+        Ok(compose) => Stack { compose, clients: stack.clients.clone(), ..*stack }.compose(&CONFIG).await,
+        Err(error) => {
+            println!("NO Compose v2, so whether it takes the file is LEFT OUT: {error:#}");
+            Ok(())
+        }
+    }
+}
+
 async fn walk(steps: &mut Steps, stack: &Stack<'_>) -> anyhow::Result<()> {
-    let all = ["--profile", "keystone", "--profile", "observe"];
-    steps.run("compose config", stack.compose(&[&all[..], &["config", "--quiet"]].concat())).await?;
+    steps.run("compose config", stack.compose(&CONFIG)).await?;
+    steps.run("Compose v2's config", config_of_newer(stack)).await?;
     let build = async {
         // The other two are made of the same stages as the api: built after it, they find them.
         let first = ["--profile", "keystone", "build", "--parallel", "--quiet", "swift", "keystone", "api"];

@@ -21,6 +21,7 @@ const UNWANTED: [&str; 5] = ["COMPOSE_", "EMBERKEEP_", "OS_", "CINDER", "KEYSTON
 
 pub(crate) struct Stack<'a> {
     pub(crate) engine: &'a Engine,
+    pub(crate) compose: PathBuf,
     /// The folder of the stock client.
     pub(crate) clients: PathBuf,
 }
@@ -139,7 +140,7 @@ impl Stack<'_> {
     }
 
     fn compose_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("docker-compose");
+        let mut command = Command::new(&self.compose);
         forget(&mut command);
         // By the engine's own builder: the command line's needs a plug-in that not every machine has.
         self.engine
