@@ -10,6 +10,7 @@ use stdx::backoff::Backoff;
 use stdx::report::Chain;
 use tokio_util::sync::CancellationToken;
 
+use crate::consumer;
 use crate::core::Core;
 
 /// Unsettled letters at once.
@@ -21,28 +22,9 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn spawn(core: Arc<Core>, broker: Arc<dyn Broker>, shutdown: CancellationToken) {
     stdx::task::spawn("dead letters", async move {
-        shutdown.run_until_cancelled(consume(&core, broker.as_ref())).await;
+        let consumed = consumer::consume(broker.as_ref(), topology::DEAD, PREFETCH, |delivery| keep(&core, delivery));
+        shutdown.run_until_cancelled(consumed).await;
     });
-}
-
-async fn consume(core: &Core, broker: &dyn Broker) {
-    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
-    loop {
-        match broker.consume(topology::DEAD, PREFETCH).await {
-            Ok(mut consumer) => {
-                backoff.reset();
-                while let Some(delivery) = consumer.next().await {
-                    keep(core, delivery).await;
-                }
-                // The broker was closed on purpose: the process is about to end.
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), "dead letters cannot be received; the broker keeps them");
-                tokio::time::sleep(backoff.next_delay()).await;
-            }
-        }
-    }
 }
 
 /// Until the database takes it: the broker has no better place for it.

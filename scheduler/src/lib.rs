@@ -11,6 +11,7 @@ mod consumer;
 mod core;
 mod dead_letters;
 mod grpc;
+mod hints;
 mod metrics;
 mod need;
 mod notify;

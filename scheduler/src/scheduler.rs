@@ -17,7 +17,7 @@ use tonic::transport::server::Connected;
 use crate::config::Config;
 use crate::core::Core;
 use crate::grpc::Service;
-use crate::{consumer, dead_letters, grpc, metrics, reconcile, round};
+use crate::{dead_letters, grpc, hints, metrics, reconcile, round};
 
 /// What a scheduler works with.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Scheduler {
     pub fn start(deps: Deps, config: Config, shutdown: CancellationToken) -> Self {
         metrics::declare();
         let core = Arc::new(Core::new(deps.database, deps.nudge, config));
-        consumer::spawn(Arc::clone(&core), Arc::clone(&deps.broker), shutdown.clone());
+        hints::spawn(Arc::clone(&core), Arc::clone(&deps.broker), shutdown.clone());
         dead_letters::spawn(Arc::clone(&core), deps.broker, shutdown.clone());
         round::spawn(Arc::clone(&core), shutdown.clone());
         reconcile::spawn(&core, &shutdown);

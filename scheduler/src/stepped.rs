@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::core::Core;
 use crate::grpc::{Service, session};
 use crate::peer::Peer;
-use crate::{consumer, reconcile, round};
+use crate::{hints, reconcile, round};
 
 /// Commands that nobody has taken yet.
 const COMMANDS_WAITING: usize = 1024;
@@ -87,7 +87,7 @@ impl Stepped {
 
     /// A hint from the queue.
     pub async fn hint(&self, delivery: Delivery) {
-        consumer::handle(self.core(), delivery).await;
+        hints::handle(self.core(), delivery).await;
     }
 
     /// The names and periods of the reconcilers.

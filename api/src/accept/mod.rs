@@ -10,6 +10,7 @@ pub(crate) mod attachments;
 pub(crate) mod backups;
 pub(crate) mod cancellations;
 pub(crate) mod connector;
+pub(crate) mod dead_letters;
 pub(crate) mod encryptions;
 pub(crate) mod group_snapshots;
 pub(crate) mod group_types;

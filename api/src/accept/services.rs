@@ -1,11 +1,14 @@
-//! Operators' words about services: disabled, frozen (contract §1.9).
+//! Operators' words about services: disabled, frozen (contract §1.9), limited.
 
+use db::host_limits::{self, HostLimits};
 use db::{Conn, services};
 use domain::{Error, Kind, Result};
 
 use crate::call::Call;
 use crate::error::Fault;
 use crate::views::service::VOLUME_BINARY;
+
+const BACKUP_BINARY: &str = "cinder-backup";
 
 pub(crate) async fn switch(call: &Call, host: &str, binary: &str, disabled: bool, reason: Option<&str>) -> Result<()> {
     let mut tx = call.app.database.begin("switch service").await?;
@@ -33,6 +36,16 @@ pub(crate) async fn freeze(call: &Call, host: &str, frozen: bool) -> Result<()> 
             "Invalid input received: frozen in {host} must be {expected} to failover."
         )));
     }
+    tx.commit().await
+}
+
+/// What the workers of a host may do from now on.
+pub(crate) async fn limit(call: &Call, host: &str, limits: HostLimits) -> Result<()> {
+    let mut tx = call.app.database.begin("set limits of host").await?;
+    if services::get(&mut tx, host, BACKUP_BINARY).await?.is_none() {
+        return Err(Error::not_found("Host", host));
+    }
+    host_limits::set(&mut tx, host, limits, call.now).await?;
     tx.commit().await
 }
 

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::accept::dead_letters;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::openapi::{Routes, accepted, answers, ok, status};
@@ -44,25 +45,12 @@ async fn list(call: Call) -> Result<Answer, Fault> {
 async fn replay(call: Call) -> Result<Answer, Fault> {
     BODY.check(&call.optional_body()?.unwrap_or_else(|| json!({})), call.version)?;
     call.require(rules::EMBERKEEP_CHANGE_DEAD_LETTERS)?;
-    let mut tx = call.app.database.begin("replay dead letter").await?;
-    if !db::dead_letters::replay(&mut tx, messaging::topology::JOBS, call.id(), call.now).await? {
-        return Err(missing(&call));
-    }
-    tx.commit().await?;
-    call.app.nudge.wake();
+    dead_letters::replay(&call, call.id()).await?;
     Ok(Answer::accepted_silently())
 }
 
 async fn forget(call: Call) -> Result<Answer, Fault> {
     call.require(rules::EMBERKEEP_CHANGE_DEAD_LETTERS)?;
-    let mut tx = call.app.database.begin("forget dead letter").await?;
-    if !db::dead_letters::delete(&mut tx, call.id()).await? {
-        return Err(missing(&call));
-    }
-    tx.commit().await?;
+    dead_letters::forget(&call, call.id()).await?;
     Ok(Answer::no_content())
-}
-
-fn missing(call: &Call) -> Fault {
-    domain::Error::not_found("Dead letter", call.id()).into()
 }

@@ -7,6 +7,7 @@ use db::host_limits::{self, HostLimits};
 use domain::placement::Candidate;
 use serde_json::{Value, json};
 
+use crate::accept::services;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::openapi::{Routes, answers, ok};
@@ -52,17 +53,11 @@ async fn set_limits(call: Call) -> Result<Answer, Fault> {
     let body = call.body()?;
     let fields = BODY.check(&body, call.version)?.object("limits").ok_or_else(Fault::malformed)?;
     call.require(rules::EMBERKEEP_SET_LIMITS)?;
-    let host = call.id();
     let limits = HostLimits { slots: fields.integer("slots"), bytes_per_second: fields.integer("bytes_per_second") };
     if limits.slots.is_some_and(|slots| slots > SLOTS_MAX) {
         return Err(Fault::bad_request(format!("A worker does no more than {SLOTS_MAX} jobs at once.")));
     }
-    let mut tx = call.app.database.begin("set limits of host").await?;
-    if db::services::get(&mut tx, host, "cinder-backup").await?.is_none() {
-        return Err(domain::Error::not_found("Host", host).into());
-    }
-    host_limits::set(&mut tx, host, limits, call.now).await?;
-    tx.commit().await?;
+    services::limit(&call, call.id(), limits).await?;
     Ok(Answer::ok(json!({"limits": limits_view(limits)})))
 }
 
