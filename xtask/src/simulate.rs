@@ -22,7 +22,7 @@ pub(crate) struct Options {
 }
 
 /// What the tests simulate; longer runs are asked for.
-const JOBS: &str = "20000";
+const JOBS: &str = "100000";
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let (seed, jobs) = (options.seed.to_string(), options.jobs.to_string());

@@ -27,11 +27,15 @@ pub(crate) enum Inner {
     PostgresTransaction(Transaction<'static, Postgres>),
     Sqlite(PoolConnection<Sqlite>),
     SqliteTransaction(Transaction<'static, Sqlite>),
+    #[cfg(feature = "simulation")]
+    Direct(crate::direct::Use),
 }
 
 enum Driver<'a> {
     Postgres(&'a mut PgConnection),
     Sqlite(&'a mut SqliteConnection),
+    #[cfg(feature = "simulation")]
+    Direct(&'a crate::direct::Use),
 }
 
 impl Conn {
@@ -59,6 +63,8 @@ impl Conn {
         match self.inner {
             Inner::PostgresTransaction(transaction) => transaction.commit().await,
             Inner::SqliteTransaction(transaction) => transaction.commit().await,
+            #[cfg(feature = "simulation")]
+            Inner::Direct(own) => return own.commit(),
             Inner::Postgres(_) | Inner::Sqlite(_) => Ok(()),
         }
         .map_err(|error| classify(format!("commit \"{name}\""), error))
@@ -70,6 +76,8 @@ impl Conn {
         match self.driver() {
             Driver::Postgres(conn) => sqlx::raw_sql(script).execute(conn).await.map(drop),
             Driver::Sqlite(conn) => sqlx::raw_sql(script).execute(conn).await.map(drop),
+            #[cfg(feature = "simulation")]
+            Driver::Direct(own) => return own.run_script(script),
         }
         .map_err(|error| classify(format!("run a script in \"{name}\""), error))
     }
@@ -80,6 +88,8 @@ impl Conn {
             Inner::PostgresTransaction(conn) => Driver::Postgres(conn),
             Inner::Sqlite(conn) => Driver::Sqlite(conn),
             Inner::SqliteTransaction(conn) => Driver::Sqlite(conn),
+            #[cfg(feature = "simulation")]
+            Inner::Direct(own) => Driver::Direct(own),
         }
     }
 }
@@ -151,6 +161,10 @@ impl Query {
                 let rows = bound!(Sqlite, self).fetch_all(conn).await;
                 rows.map(|rows| rows.into_iter().map(Row::from).collect())
             }
+            #[cfg(feature = "simulation")]
+            Driver::Direct(own) => {
+                return Ok(own.fetch_all(&self.text, &self.values)?.into_iter().map(Row::from).collect());
+            }
         }
         .map_err(|error| classify(act, error))
     }
@@ -174,6 +188,8 @@ impl Query {
         match conn.driver() {
             Driver::Postgres(conn) => bound!(Postgres, self).execute(conn).await.map(|done| done.rows_affected()),
             Driver::Sqlite(conn) => bound!(Sqlite, self).execute(conn).await.map(|done| done.rows_affected()),
+            #[cfg(feature = "simulation")]
+            Driver::Direct(own) => return own.execute(&self.text, &self.values),
         }
         .map_err(|error| classify(act, error))
     }

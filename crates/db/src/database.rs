@@ -49,7 +49,12 @@ pub struct Database {
 #[derive(Clone, Debug)]
 enum Pools {
     Postgres(PgPool),
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    #[cfg(feature = "simulation")]
+    Direct(crate::direct::Direct),
 }
 
 impl Database {
@@ -68,6 +73,15 @@ impl Database {
         Ok(Self { pools })
     }
 
+    /// A SQLite file whose statements are carried out by the thread that asks.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    #[cfg(feature = "simulation")]
+    pub fn simulated(path: &Path) -> Result<Self> {
+        Ok(Self { pools: Pools::Direct(crate::direct::Direct::open(path)?) })
+    }
+
     /// Begins a transaction. `name` says what it is for, as in "accept backup"; errors inside carry it.
     pub async fn begin(&self, name: &'static str) -> Result<Tx> {
         #[cfg(feature = "simulation")]
@@ -78,6 +92,8 @@ impl Database {
                 begun.map(Inner::PostgresTransaction)
             }
             Pools::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Inner::SqliteTransaction),
+            #[cfg(feature = "simulation")]
+            Pools::Direct(direct) => Ok(Inner::Direct(direct.clone().begin().await?)),
         };
         let inner = inner.map_err(|error| classify(format!("begin \"{name}\""), error))?;
         Ok(Tx { conn: Conn::new(inner, name) })
@@ -90,6 +106,8 @@ impl Database {
         let inner = match &self.pools {
             Pools::Postgres(pool) => pool.acquire().await.map(Inner::Postgres),
             Pools::Sqlite { readers, .. } => readers.acquire().await.map(Inner::Sqlite),
+            #[cfg(feature = "simulation")]
+            Pools::Direct(direct) => Ok(Inner::Direct(direct.clone().read())),
         };
         let inner = inner.map_err(|error| classify("take a connection for reading", error))?;
         Ok(Conn::new(inner, "read"))
@@ -120,6 +138,8 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
+            #[cfg(feature = "simulation")]
+            Pools::Direct(_) => {}
         }
     }
 }

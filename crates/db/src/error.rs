@@ -23,6 +23,17 @@ pub(crate) fn classify(act: impl Into<String>, error: sqlx::Error) -> Error {
     Error::new(kind, message).with_source(Failure { act: act.into(), source })
 }
 
+/// The same for one that is not asked by the driver: with SQLite's extended result code.
+#[cfg(feature = "simulation")]
+pub(crate) fn of_sqlite(act: &str, code: i32, error: impl StdError + Send + Sync + 'static) -> Error {
+    let (kind, message) = match code {
+        rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => TAKEN,
+        rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY => REFERENCED,
+        code => sqlite_kind(&code.to_string()),
+    };
+    Error::new(kind, message).with_source(Failure { act: act.to_owned(), source: Box::new(error) })
+}
+
 /// Whether the database only asks to come again.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
     kind_of(error) == BUSY

@@ -6,6 +6,8 @@
 mod config;
 mod conn;
 mod database;
+#[cfg(feature = "simulation")]
+mod direct;
 mod error;
 mod list;
 mod migrate;

@@ -19,6 +19,8 @@ pub struct Row(Inner);
 enum Inner {
     Postgres(PgRow),
     Sqlite(SqliteRow),
+    #[cfg(feature = "simulation")]
+    Direct(crate::direct::Row),
 }
 
 impl From<PgRow> for Row {
@@ -30,6 +32,13 @@ impl From<PgRow> for Row {
 impl From<SqliteRow> for Row {
     fn from(row: SqliteRow) -> Self {
         Self(Inner::Sqlite(row))
+    }
+}
+
+#[cfg(feature = "simulation")]
+impl From<crate::direct::Row> for Row {
+    fn from(row: crate::direct::Row) -> Self {
+        Self(Inner::Direct(row))
     }
 }
 
@@ -49,6 +58,8 @@ macro_rules! readers {
             match &self.0 {
                 Inner::Postgres(row) => read(row, column),
                 Inner::Sqlite(row) => read(row, column),
+                #[cfg(feature = "simulation")]
+                Inner::Direct(row) => row.read(column),
             }
         }
     )*};

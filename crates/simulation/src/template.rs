@@ -36,11 +36,8 @@ fn make() -> anyhow::Result<Vec<u8>> {
         stdx::chance::seed(0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let connection = format!("sqlite://{}", path.display());
-            let database = db::Database::connect(&db::Config { connection, max_pool_size: 1 }).await?;
-            database.migrate().await?;
-            database.close().await;
-            anyhow::Ok(())
+            let database = db::Database::simulated(&path)?;
+            database.migrate().await
         })?;
         Ok(std::fs::read(&path)?)
     });

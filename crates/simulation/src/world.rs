@@ -28,7 +28,6 @@ pub(crate) type Act = Box<dyn FnOnce(&mut World)>;
 
 pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
-    /// The threads of the database alone are not in this one.
     pub(crate) services: Runtime,
     pub(crate) running: Runtime,
     pub(crate) database: db::Database,
@@ -94,9 +93,7 @@ impl World {
         let (directory, path) = crate::template::copy()?;
         let services = Builder::new_current_thread().enable_all().build()?;
         let running = Builder::new_current_thread().enable_time().start_paused(true).build()?;
-        let connection = format!("sqlite://{}", path.display());
-        let database =
-            services.block_on(async { db::Database::connect(&db::Config { connection, max_pool_size: 4 }).await })?;
+        let database = db::Database::simulated(&path)?;
         db::simulated::set(DatabaseFaults(Arc::clone(&hub)));
         let asked = Arc::clone(&hub);
         stdx::task::simulate_blocking(move |work| asked.ask(0, crate::hub::Ask::Blocking(work)));
