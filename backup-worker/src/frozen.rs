@@ -1,15 +1,16 @@
 //! Frozen copies: what a backup reads, and where copies share their bytes what the next backup is compared with.
 //!
-//! A copy is named by its volume's bytes and its backup, and the pool's names are the only record of it: a backup that
-//! succeeded leaves its own copy and no other of that volume. The scheduler is told of all copies and says which have no
-//! backup any more, so that whatever was left behind goes.
+//! A copy is named by its volume's bytes and its backup, and the pool's names are the only record of it. Jobs make copies and
+//! leave them: the scheduler is told of all of them and says which nobody needs any more, as it alone knows of the other
+//! backups of the same volume.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use domain::{BackupId, Kind, Result, VolumeId};
 use stdx::report::Chain;
-use volume::{Changes, Pool};
+use volume::{Changes, Original, Pool};
 
 /// Whose copy it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,13 +45,16 @@ impl Frozen {
     }
 }
 
-/// The backups of which the pool keeps a copy, in order; blocking.
-pub(crate) fn backups(pool: &dyn Pool) -> Result<Vec<BackupId>> {
+/// The backups of which the pool has a copy, with whether it shares its bytes with its volume; blocking.
+pub(crate) fn backups(pool: &dyn Pool) -> Result<BTreeMap<BackupId, bool>> {
     let names = pool.frozen()?;
-    let mut backups: Vec<BackupId> =
-        names.iter().filter_map(|name| Frozen::parse(name)).map(|copy| copy.backup).collect();
-    backups.sort_unstable();
-    Ok(backups)
+    let copies = names.iter().filter_map(|name| Frozen::parse(name));
+    let shares = |copy: Frozen| match pool.shares(Original::Volume(copy.volume)) {
+        // Without its volume there will be no next backup.
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        answer => answer,
+    };
+    copies.map(|copy| Ok((copy.backup, shares(copy)?))).collect()
 }
 
 /// Removes the copies that `goes` says; blocking.

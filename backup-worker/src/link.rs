@@ -1,5 +1,6 @@
 //! The calls to the scheduler, with their time limits, as functions of the domain.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,18 +117,22 @@ impl Link {
         Ok(self.calls.finish(request).await?.accepted)
     }
 
-    /// What lies in a pool, and of which backups there are frozen copies. Answers whose copies shall go.
+    /// What lies in a pool: files, unless what was told of them stands, and the backups of which there are frozen copies,
+    /// with whether they share their bytes. Answers whose copies shall go.
     pub(crate) async fn report_stored(
         &self,
         pool: &str,
-        files: Vec<StoredFile>,
-        frozen: &[BackupId],
+        files: Option<Vec<StoredFile>>,
+        frozen: &BTreeMap<BackupId, bool>,
     ) -> Result<Vec<BackupId>> {
+        let unshared = frozen.iter().filter(|(_, shares)| !**shares);
         let request = ReportStoredRequest {
             worker_id: self.worker_id.to_string(),
             pool: pool.to_owned(),
-            files,
-            frozen_backup_ids: frozen.iter().map(ToString::to_string).collect(),
+            files_stand: files.is_none(),
+            files: files.unwrap_or_default(),
+            frozen_backup_ids: frozen.keys().map(ToString::to_string).collect(),
+            unshared_backup_ids: unshared.map(|(id, _)| id.to_string()).collect(),
         };
         let answer = self.calls.report_stored(request).await?;
         answer.thaw_backup_ids.iter().map(|id| proto::parse_backup_id(id)).collect()

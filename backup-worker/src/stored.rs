@@ -1,6 +1,7 @@
 //! Tells the scheduler what lies in the pools, in the background, so that administrators can find something to manage and
-//! frozen copies without a backup go.
+//! frozen copies that nobody needs any more go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,21 +54,23 @@ impl Changed {
 }
 
 /// What a pool holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 struct Held {
     files: Vec<Stored>,
-    /// The backups of which it keeps a copy.
-    frozen: Vec<BackupId>,
+    /// The backups of which it has a copy, with whether that shares its bytes.
+    frozen: BTreeMap<BackupId, bool>,
 }
 
 async fn keep_telling(pool: Arc<dyn Pool>, link: Link, changed: Arc<Notify>) {
-    let mut told: Option<(Instant, Held)> = None;
+    let mut told: Option<(Instant, Vec<Stored>)> = None;
     loop {
         match look(&pool).await {
             Ok(held) => {
-                let known = told.as_ref().is_some_and(|(at, last)| at.elapsed() < AGAIN && *last == held);
-                if !known {
-                    told = tell(&link, &pool, held).await;
+                let stands = told.take().filter(|(at, files)| at.elapsed() < AGAIN && *files == held.files);
+                // Whether a copy is needed may change while the pool does not.
+                let is_known = stands.is_some() && held.frozen.is_empty();
+                if is_known || tell(&link, &pool, &held, stands.is_some()).await {
+                    told = stands.or_else(|| Some((Instant::now(), held.files)));
                 }
             }
             Err(error) => tracing::warn!(pool = pool.name(), error = %Chain(&error), "pool does not say what it holds"),
@@ -102,24 +105,22 @@ async fn asked<T: Send + 'static>(
     asked.map_err(|error| domain::Error::internal("looking through a pool failed").with_source(error))?
 }
 
-/// What the scheduler now knows; `None` when it did not take it. Copies that it does not know a backup of go.
-async fn tell(link: &Link, pool: &Arc<dyn Pool>, held: Held) -> Option<(Instant, Held)> {
+/// False: it must be told again. Copies that nobody needs any more go.
+async fn tell(link: &Link, pool: &Arc<dyn Pool>, held: &Held, files_stand: bool) -> bool {
     let told = async {
-        let files = held.files.iter().map(wire).collect();
+        let files = (!files_stand).then(|| held.files.iter().map(wire).collect());
         let unneeded = link.report_stored(pool.name(), files, &held.frozen).await?;
         if unneeded.is_empty() {
             return Ok(());
         }
-        tracing::info!(pool = pool.name(), ?unneeded, "frozen copies without a backup go");
+        tracing::info!(pool = pool.name(), ?unneeded, "frozen copies that nobody needs go");
         asked(pool, move |pool| frozen::thaw(pool, |copy| unneeded.contains(&copy.backup))).await
     };
-    match told.await {
-        Ok(()) => Some((Instant::now(), held)),
-        Err(error) => {
-            tracing::debug!(pool = pool.name(), error = %Chain(&error), "what the pool holds is told later");
-            None
-        }
+    let told: Result<()> = told.await;
+    if let Err(error) = &told {
+        tracing::debug!(pool = pool.name(), error = %Chain(error), "what the pool holds is told later");
     }
+    told.is_ok()
 }
 
 fn wire(file: &Stored) -> StoredFile {

@@ -105,11 +105,6 @@ impl Task {
         blocking(&self.stop, act).await
     }
 
-    /// The same for cleaning up, which a wish to stop does not keep from being done; only the loss of the job does.
-    async fn cleaning<T: Send + 'static>(&self, act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        blocking(&self.lost, act).await
-    }
-
     /// A user asked for the end of the job, and it is still ours.
     fn cancelled_by_user(&self) -> bool {
         !self.lost.is_cancelled() && self.entry.why() == Some(Stop::Asked)

@@ -125,8 +125,8 @@ impl Caller {
         let request = ReportStoredRequest {
             worker_id: id.to_string(),
             pool: POOL.to_owned(),
-            files: Vec::new(),
             frozen_backup_ids,
+            ..ReportStoredRequest::default()
         };
         Ok(self.0.report_stored(request).await?.into_inner().thaw_backup_ids)
     }

@@ -2,6 +2,7 @@
 
 mod jobs {
     mod cancel;
+    mod copies;
     mod moving_on;
     mod progress;
     mod trace;

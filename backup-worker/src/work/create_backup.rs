@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{BackupId, Error, Kind, Result, Timestamp, VolumeId};
+use domain::{BackupId, Error, Kind, Result, Timestamp};
 use engine::{BackupIdentity, BackupRequest, Reporter as _};
 use format::names;
 use proto::worker::{self as wire, BeginBackupRequest, BeginBackupResponse, CreateBackup, Done};
@@ -12,7 +12,7 @@ use volume::{BlockDevice, Changes, Original, Pool};
 use super::parts::{self, present};
 use super::{Task, Workshop};
 use crate::config::Naming;
-use crate::frozen::{self, Frozen};
+use crate::frozen::Frozen;
 use crate::reporter;
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: CreateBackup) -> Result<Done> {
@@ -90,22 +90,15 @@ async fn back_up(
     let source = task.blocking(move || Source::open(pool, original, copy, freeze, parent_id)).await?;
     let request = BackupRequest {
         identity,
-        source: Arc::clone(&source.device),
+        source: source.device,
         parent,
-        changes: source.changes.clone(),
+        changes: source.changes,
         attempt: task.attempt,
         checkpoints,
     };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
-    let context = shop.context(&task.stop);
-    let result = shop.operations.back_up(&context, request, reporter).await;
-    // Whoever goes on, here or elsewhere, must read the same bytes: some of them are stored already.
-    let goes_on = |error: &Error| error.retryable() || error.kind() == Kind::Cancelled;
-    let left_to_another = matches!(&result, Err(error) if goes_on(error)) && !task.cancelled_by_user();
-    if !left_to_another {
-        source.close(task, result.is_ok()).await;
-    }
-    let object_count = i64::try_from(result?.object_count)
+    let done = shop.operations.back_up(&shop.context(&task.stop), request, reporter).await?;
+    let object_count = i64::try_from(done.object_count)
         .map_err(|_| Error::internal("The backup has more objects than can be counted."))?;
     Ok(Done { object_count, ..Done::default() })
 }
@@ -128,15 +121,11 @@ fn identity(backup: &wire::Backup, place: &BeginBackupResponse, volume_meta: Str
 struct Source {
     device: Arc<dyn BlockDevice>,
     changes: Option<Arc<dyn Changes>>,
-    pool: Arc<dyn Pool>,
-    /// A copy that must go afterwards, unless it is kept for the next backup.
-    copy: Option<Frozen>,
-    keep: bool,
-    volume: VolumeId,
 }
 
 impl Source {
-    /// Blocking. Where a copy costs nothing one is taken of what is not in use as well, to be kept.
+    /// Blocking. Where a copy costs nothing one is taken of what is not in use as well. It stays until the scheduler says
+    /// that nobody needs it: whoever goes on with this backup must read the same bytes, as some are stored already.
     fn open(
         pool: Arc<dyn Pool>,
         original: Original,
@@ -144,34 +133,18 @@ impl Source {
         freeze: bool,
         parent: Option<BackupId>,
     ) -> Result<Self> {
-        let keep = pool.shares(original)?;
-        let volume = copy.volume;
-        if !freeze && !keep {
+        let shares = pool.shares(original)?;
+        if !freeze && !shares {
             let device = match original {
                 Original::Volume(id) => pool.open_volume(id)?,
                 Original::Snapshot(id) => pool.open_snapshot(id)?,
             };
-            return Ok(Self { device, changes: None, pool, copy: None, keep, volume });
+            return Ok(Self { device, changes: None });
         }
         pool.freeze(original, &copy.to_string())?;
         let device = pool.open_frozen(&copy.to_string())?;
-        let changes = parent.filter(|_| keep).and_then(|parent| copy.changes_since(&*pool, parent));
-        tracing::info!(volume_id = %volume, told = changes.is_some(), "a frozen copy is backed up");
-        Ok(Self { device, changes, pool, copy: Some(copy), keep, volume })
-    }
-
-    /// Removes what nobody needs any more: the copy of a backup that failed, the copies that one that succeeded replaces.
-    /// Not called when another worker goes on, which reads the same bytes then.
-    async fn close(self, task: &Task, succeeded: bool) {
-        let Self { device, changes, pool, copy, keep, volume } = self;
-        drop((device, changes));
-        let goes = move |found: Frozen| match (succeeded, keep) {
-            (true, true) => found.volume == volume && Some(found) != copy,
-            (true, false) => found.volume == volume,
-            (false, _) => Some(found) == copy,
-        };
-        if let Err(error) = task.cleaning(move || frozen::thaw(&*pool, goes)).await {
-            tracing::warn!(error = %Chain(&error), "a frozen copy of the volume stays until its next backup");
-        }
+        let changes = parent.filter(|_| shares).and_then(|parent| copy.changes_since(&*pool, parent));
+        tracing::info!(volume_id = %copy.volume, told = changes.is_some(), "a frozen copy is backed up");
+        Ok(Self { device, changes })
     }
 }

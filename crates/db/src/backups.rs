@@ -122,13 +122,25 @@ pub async fn exists_any(conn: &mut Conn, id: BackupId) -> Result<Option<bool>> {
     row.map(|row| Ok(row.text("status")? == BackupStatus::Deleted.as_str())).transpose()
 }
 
-/// Those of `ids` that are being made, are there or are being restored; any project's.
-pub async fn alive(conn: &mut Conn, ids: &[BackupId]) -> Result<BTreeSet<BackupId>> {
+/// Those of `ids` whose frozen copy is needed, any project's: by the backup itself while it is being made, by one that
+/// builds on it and is being made, and with `latest_too` by the next one, which builds on the volume's latest.
+pub async fn needing_copies(conn: &mut Conn, ids: &[BackupId], latest_too: bool) -> Result<BTreeSet<BackupId>> {
+    const LATEST: &str = "OR (backups.status IN ('available', 'restoring') AND NOT EXISTS (
+        SELECT 1 FROM backups newer
+        WHERE newer.volume_id = backups.volume_id AND newer.project_id = backups.project_id
+            AND newer.status <> 'deleted' AND newer.status IN ('available', 'restoring')
+            AND (newer.data_timestamp, newer.created_at, backups.id)
+                > (backups.data_timestamp, backups.created_at, newer.id)))";
+    let latest = if latest_too { LATEST } else { "" };
     let mut found = BTreeSet::new();
     for ids in ids.chunks(CHUNK) {
         let (list, ids) = members(1, ids);
-        let text =
-            format!("SELECT id FROM backups WHERE id IN ({list}) AND status IN ('creating', 'available', 'restoring')");
+        let text = format!(
+            "SELECT id FROM backups WHERE id IN ({list}) AND (status = 'creating'
+                OR EXISTS (SELECT 1 FROM backups child
+                    WHERE child.parent_id = backups.id AND child.status <> 'deleted' AND child.status = 'creating')
+                {latest})"
+        );
         for row in sql(text).bind_all(ids).fetch_all(conn).await? {
             found.insert(row.id("id")?);
         }

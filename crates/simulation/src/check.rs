@@ -167,22 +167,29 @@ impl World {
         }
     }
 
-    /// A frozen copy is kept only where that costs nothing, and only for a backup that is there.
-    pub(crate) fn left_over_copies(&mut self) -> Vec<String> {
-        let there: BTreeSet<String> =
-            self.backups().into_iter().filter(|row| row.status == "available").map(|row| row.id).collect();
-        let is_needed = |name: &String| name.split_once('.').is_some_and(|(_, backup)| there.contains(backup));
+    /// A frozen copy is kept only where that costs nothing, and only of the volume's latest backup; and it stayed as long as
+    /// its backup was being made.
+    fn check_copies(&mut self) {
+        let available = self.rows(
+            "SELECT id, volume_id FROM backups WHERE status = 'available'
+             ORDER BY data_timestamp DESC, created_at DESC, id",
+        );
+        let mut latest = BTreeMap::new();
+        for row in &available {
+            let (Ok(id), Ok(volume)) = (row.text("id"), row.text("volume_id")) else { continue };
+            latest.entry(volume).or_insert(id);
+        }
+        let kept: BTreeSet<&str> = latest.values().map(String::as_str).collect();
+        let is_needed = |name: &str| name.split_once('.').is_some_and(|(_, backup)| kept.contains(backup));
         self.hub.with(|shared| {
             let pools = shared.pools.values();
             let copies = pools.flat_map(|pool| pool.frozen.keys().filter(|name| !pool.shares || !is_needed(name)));
-            copies.cloned().collect()
-        })
-    }
-
-    fn check_copies(&mut self) {
-        for name in self.left_over_copies() {
-            self.wrong(format!("the frozen copy {name} is left over"));
-        }
+            let mut wrong: Vec<String> = copies.map(|name| format!("the frozen copy {name} is left over")).collect();
+            let made = available.iter().filter_map(|row| row.id("id").ok());
+            let again = made.filter(|id| shared.frozen_again.contains(id));
+            wrong.extend(again.map(|id| format!("backup {id} lost its frozen copy while it was being made")));
+            wrong.into_iter().for_each(|text| shared.violated(text));
+        });
     }
 
     /// Under the prefix of a backup that is available lies what its manifest lists; nothing lies where no backup is.

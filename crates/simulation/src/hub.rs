@@ -90,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) store_away: bool,
     /// What the frozen copy of a backup held when it was made.
     pub(crate) frozen_as: BTreeMap<BackupId, Content>,
+    /// Backups whose frozen copy was gone before they were made.
+    pub(crate) frozen_again: BTreeSet<BackupId>,
     /// What was asked for and handed out so far, and at which step what goes wrong.
     pub(crate) steps: Steps,
     pub(crate) wrong: Option<(How, u64)>,
@@ -115,6 +117,7 @@ impl Shared {
             database_away: false,
             store_away: false,
             frozen_as: BTreeMap::new(),
+            frozen_again: BTreeSet::new(),
             steps: Steps::default(),
             wrong: None,
             commits: 0,

@@ -34,11 +34,8 @@ use crate::world::World;
 
 /// After the last fault everything has ended within this.
 const SETTLES_WITHIN: Duration = Duration::from_secs(900);
-/// What goes on behind the last job: copies without a backup are found and go.
+/// What goes on behind the last job: copies that nobody needs are found and go.
 const TAIL: Duration = Duration::from_secs(30);
-
-/// Workers tell so often what their pools hold.
-const TOLD_AGAIN: Duration = Duration::from_secs(310);
 
 /// What a simulation shall be.
 #[derive(Clone, Copy, Debug)]
@@ -97,19 +94,8 @@ pub fn run(plan: Plan) -> anyhow::Result<Outcome> {
     }
     let end = world.elapsed() + TAIL;
     world.run_until(end);
-    world.wait_for_copies();
     world.check();
     Ok(outcome(world))
-}
-
-impl World {
-    /// What a pool holds is told again when nothing changed, and copies that nobody needs any more go then.
-    fn wait_for_copies(&mut self) {
-        if !self.left_over_copies().is_empty() {
-            let end = self.elapsed() + TOLD_AGAIN;
-            self.run_until(end);
-        }
-    }
 }
 
 fn outcome(mut world: World) -> Outcome {

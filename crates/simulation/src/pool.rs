@@ -249,7 +249,11 @@ impl Pool for SimulatedPool {
             Ok(Some(content))
         })?;
         if let (Some(content), Some(backup)) = (made, name.split_once('.').and_then(|(_, id)| id.parse().ok())) {
-            self.hub.with(|shared| shared.frozen_as.insert(backup, content));
+            self.hub.with(|shared| {
+                if shared.frozen_as.insert(backup, content).is_some() {
+                    shared.frozen_again.insert(backup);
+                }
+            });
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::{Outcome, outcome};
 
 /// After the last thing that went wrong.
 const SETTLES_WITHIN: Duration = Duration::from_secs(300);
+const COPIES_GONE_WITHIN: Duration = Duration::from_secs(15);
 const TRIES: u32 = 20;
 const VOLUME: &str = "/volumes";
 
@@ -131,9 +132,8 @@ pub fn deed(deed: Deed, wrong: Option<(How, u64)>) -> anyhow::Result<(Steps, Out
     world.act(deed, &prepared);
     world.settle();
     let steps = world.hub.with(|shared| Steps { commits: shared.commits, ..shared.steps });
-    let end = world.elapsed() + Duration::from_secs(12);
+    let end = world.elapsed() + COPIES_GONE_WITHIN;
     world.run_until(end);
-    world.wait_for_copies();
     world.check();
     Ok((steps, outcome(world)))
 }

@@ -444,9 +444,15 @@ pub struct ReportStoredRequest {
     /// All of them; what was told before is forgotten.
     #[prost(message, repeated, tag = "3")]
     pub files: ::prost::alloc::vec::Vec<StoredFile>,
-    /// The backups of which a frozen copy is kept.
+    /// The backups of which there is a frozen copy.
     #[prost(string, repeated, tag = "4")]
     pub frozen_backup_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What was told of files before stands; none are named.
+    #[prost(bool, tag = "5")]
+    pub files_stand: bool,
+    /// Those of the backups whose copy has all its bytes for itself: the next backup learns nothing from it.
+    #[prost(string, repeated, tag = "6")]
+    pub unshared_backup_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StoredFile {
@@ -461,7 +467,8 @@ pub struct StoredFile {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportStoredResponse {
-    /// Those of the frozen copies that no backup needs any more: remove them.
+    /// Those of the frozen copies that no backup needs any more: remove them. Nobody else removes copies, but with their
+    /// volume or backup.
     #[prost(string, repeated, tag = "1")]
     pub thaw_backup_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }

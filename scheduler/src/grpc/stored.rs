@@ -1,7 +1,7 @@
 //! A worker tells what lies in one of its pools, so that the api can say what is there to be managed, and hears which
 //! frozen copies may go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use db::pool_files::{self, PoolFile};
 use db::{backups, workers};
@@ -25,14 +25,21 @@ pub(super) async fn report(core: &Core, request: ReportStoredRequest) -> Result<
     if !worker.is_some_and(|worker| worker.pools.iter().any(|pool| pool.name == request.pool)) {
         return Err(Error::invalid(format!("this worker is not known to reach a pool {:?}", request.pool)));
     }
-    pool_files::replace(&mut tx, &request.pool, &files).await?;
-    let ids = request.frozen_backup_ids.iter().filter_map(|id| id.parse().ok());
-    let frozen: Vec<BackupId> = ids.take(FILES_MAX).collect();
-    let alive = backups::alive(&mut tx, &frozen).await?;
+    if !request.files_stand {
+        pool_files::replace(&mut tx, &request.pool, &files).await?;
+    }
+    let frozen = backup_ids(&request.frozen_backup_ids);
+    let alone = backup_ids(&request.unshared_backup_ids);
+    let (unshared, shared): (Vec<_>, Vec<_>) = frozen.iter().copied().partition(|id| alone.contains(id));
+    let mut needed = backups::needing_copies(&mut tx, &shared, true).await?;
+    needed.extend(backups::needing_copies(&mut tx, &unshared, false).await?);
     tx.commit().await?;
-    // Of a backup that was deleted where nobody reached this pool, or that failed with its worker.
-    let unneeded = frozen.iter().filter(|id| !alive.contains(id));
+    let unneeded = frozen.difference(&needed);
     Ok(ReportStoredResponse { thaw_backup_ids: unneeded.map(ToString::to_string).collect() })
+}
+
+fn backup_ids(texts: &[String]) -> BTreeSet<BackupId> {
+    texts.iter().filter_map(|id| id.parse().ok()).take(FILES_MAX).collect()
 }
 
 /// `None` for what no database column can hold.

@@ -86,6 +86,7 @@ cases! {
         a_hint_that_makes_no_sense_is_dead;
     reconciling:
         copies_without_a_backup_may_go
+        copies_stay_that_a_backup_reads
         what_nobody_works_on_is_reset_what_waits_is_not
         messages_go_when_their_time_is_over
         services_show_the_scheduler_and_what_workers_are;

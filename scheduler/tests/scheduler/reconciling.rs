@@ -1,5 +1,6 @@
 //! Rows that wait for a job that does not exist.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::backup::{Backup, BackupStatus};
@@ -51,7 +52,6 @@ pub(crate) async fn what_nobody_works_on_is_reset_what_waits_is_not(ground: Grou
 }
 
 pub(crate) async fn copies_without_a_backup_may_go(ground: Ground) {
-    let volume = rows::put_volume(&ground.database, rows::volume(VolumeStatus::Available)).await;
     let mut frozen = Vec::new();
     for status in [
         BackupStatus::Available,
@@ -60,6 +60,7 @@ pub(crate) async fn copies_without_a_backup_may_go(ground: Ground) {
         BackupStatus::Error,
         BackupStatus::Deleted,
     ] {
+        let volume = rows::put_volume(&ground.database, rows::volume(VolumeStatus::Available)).await;
         let backup = rows::put_backup(&ground.database, rows::backup(&volume, status)).await;
         frozen.push((backup.id.to_string(), matches!(status, BackupStatus::Available | BackupStatus::Restoring)));
     }
@@ -69,13 +70,53 @@ pub(crate) async fn copies_without_a_backup_may_go(ground: Ground) {
     let mut report = ReportStoredRequest {
         worker_id: worker.id.to_string(),
         pool: rows::POOL.to_owned(),
-        files: Vec::new(),
         frozen_backup_ids: frozen.iter().map(|(id, _)| id.clone()).collect(),
+        ..ReportStoredRequest::default()
     };
     report.frozen_backup_ids.push("no id".to_owned());
     let told = worker.client.report_stored(report).await.expect("an answer").into_inner().thaw_backup_ids;
     let expected: Vec<String> = frozen.into_iter().filter(|(_, kept)| !kept).map(|(id, _)| id).collect();
-    assert_eq!(told, expected);
+    assert_eq!(BTreeSet::from_iter(told), BTreeSet::from_iter(expected));
+}
+
+/// Of each volume the copy stays that the next backup is compared with, and whatever a backup that is being made reads.
+pub(crate) async fn copies_stay_that_a_backup_reads(ground: Ground) {
+    let volume = rows::put_volume(&ground.database, rows::volume(VolumeStatus::Available)).await;
+    let other = rows::put_volume(&ground.database, rows::volume(VolumeStatus::Available)).await;
+    let now = Timestamp::now();
+    let put = async |volume: &Volume, status, age, parent_id| {
+        let draft = rows::backup(volume, status);
+        let draft = Backup { data_timestamp: now.minus_secs(age), parent_id, ..draft };
+        rows::put_backup(&ground.database, draft).await.id
+    };
+    let oldest = put(&volume, BackupStatus::Available, 50, None).await;
+    let built_on = put(&volume, BackupStatus::Available, 40, None).await;
+    let latest = put(&volume, BackupStatus::Available, 30, None).await;
+    // Made later, of a snapshot that is older.
+    let of_snapshot = put(&volume, BackupStatus::Available, 45, None).await;
+    let running = put(&volume, BackupStatus::Creating, 10, Some(built_on)).await;
+    let waiting = put(&volume, BackupStatus::Creating, 5, None).await;
+    let failed = put(&volume, BackupStatus::Error, 1, None).await;
+    let elsewhere = put(&other, BackupStatus::Available, 90, None).await;
+    let all = [oldest, built_on, latest, of_snapshot, running, waiting, failed, elsewhere];
+
+    let rig = ground.start();
+    let mut worker = rig.worker().await;
+    let mut goes = async |unshared: &[BackupId]| {
+        let report = ReportStoredRequest {
+            worker_id: worker.id.to_string(),
+            pool: rows::POOL.to_owned(),
+            files_stand: true,
+            frozen_backup_ids: all.iter().map(ToString::to_string).collect(),
+            unshared_backup_ids: unshared.iter().map(ToString::to_string).collect(),
+            ..ReportStoredRequest::default()
+        };
+        let told = worker.client.report_stored(report).await.expect("an answer").into_inner().thaw_backup_ids;
+        told.iter().map(|id| id.parse().expect("an id")).collect::<BTreeSet<BackupId>>()
+    };
+    assert_eq!(goes(&[]).await, BTreeSet::from([oldest, of_snapshot, failed]));
+    // Where copies cost their volume's size none is kept for later.
+    assert_eq!(goes(&all).await, BTreeSet::from([oldest, of_snapshot, failed, latest, elsewhere]));
 }
 
 pub(crate) async fn messages_go_when_their_time_is_over(ground: Ground) {
