@@ -340,7 +340,8 @@ impl Actor {
         Ok(())
     }
 
-    /// A backup's record, imported as another backup of the same objects.
+    /// A backup's record, imported as another backup of the same objects. Were the one it came from deleted meanwhile, the import
+    /// would find nothing, by right.
     async fn copy(&mut self) -> Result<()> {
         let Some(backup) = self.backup().await? else { return Ok(()) };
         let exported = self.caller.get(&format!("/backups/{}/export_record", backup.id)).await?;
@@ -355,6 +356,7 @@ impl Actor {
             json!({"backup-record": {"backup_service": service, "backup_url": STANDARD.encode(document.to_string())}});
         let (sent, _) = self.caller.order("/backups/import_record", &body).await?;
         if sent != Sent::Refused {
+            self.caller.settled("backups", &id).await?;
             self.backups.push(Backup { id, content: backup.content });
         }
         Ok(())

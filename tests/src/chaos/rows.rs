@@ -33,15 +33,13 @@ UNION ALL SELECT 'snapshot ' || id || ' is ' || status FROM snapshots WHERE stat
 UNION ALL SELECT 'backup ' || id || ' is ' || status FROM backups WHERE status NOT IN ('available', 'error', 'deleted')
 UNION ALL SELECT 'an outbox row for ' || queue || ' is left' FROM outbox";
 
-/// A status of error that no job explains. An import whose objects go with the backup it was exported from ends so by right, though
-/// its worker had found them.
+/// A status of error that no job explains.
 const UNEXPLAINED: &str = "
 WITH ended AS (SELECT * FROM jobs WHERE state IN ('failed', 'cancelled'))
 SELECT 'volume ' || id || ' is ' || status || ', and no job about it failed' FROM volumes WHERE status LIKE 'error%'
     AND NOT EXISTS (SELECT 1 FROM ended WHERE ended.volume_id = volumes.id)
 UNION ALL SELECT 'backup ' || id || ' is ' || status || ', and no job about it failed' FROM backups
     WHERE status LIKE 'error%' AND NOT EXISTS (SELECT 1 FROM ended WHERE ended.backup_id = backups.id)
-    AND COALESCE(fail_reason, '') NOT LIKE '%are being deleted with another backup%'
 UNION ALL SELECT 'backup ' || child.id || ' has lost its parent' FROM backups child
     LEFT JOIN backups parent ON parent.id = child.parent_id AND parent.status = 'available'
     WHERE child.status = 'available' AND child.parent_id IS NOT NULL AND parent.id IS NULL";
