@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::find::{self, BACKUP, SNAPSHOT, VOLUME};
 use super::output::Column;
-use super::wait::Wait;
+use super::wait::{self, Wait};
 use super::{Action, Context};
 use crate::client::Refusal;
 use crate::verify;
@@ -173,7 +173,7 @@ impl Action for Backup {
 }
 
 async fn create(context: &Context, wish: Create) -> anyhow::Result<ExitCode> {
-    let Context { client, output } = context;
+    let client = &context.client;
     let snapshot_id = match &wish.snapshot {
         Some(snapshot) => Some(SNAPSHOT.id(client, snapshot).await?),
         None => None,
@@ -188,16 +188,7 @@ async fn create(context: &Context, wish: Create) -> anyhow::Result<ExitCode> {
         "force": wish.force,
     }});
     let made = client.post("/backups", body).await?["backup"].take();
-    let id = made["id"].as_str().context("The service did not say which backup it makes.")?;
-    if !wish.wait {
-        output.one(&made)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (found, code) = Wait { noun: BACKUP, id, until: Some("available") }.judge(client).await?;
-    if let Some(backup) = found {
-        output.one(&backup)?;
-    }
-    Ok(code)
+    wait::show_made(context, BACKUP, &made, wish.wait).await
 }
 
 async fn list(context: &Context, wish: List) -> anyhow::Result<ExitCode> {

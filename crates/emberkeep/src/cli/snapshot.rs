@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::json;
 
 use super::find::{self, SNAPSHOT, VOLUME};
 use super::output::Column;
-use super::wait::Wait;
+use super::wait::{self, Wait};
 use super::{Action, Context};
 
 /// What can be done with snapshots.
@@ -102,7 +101,7 @@ impl Action for Snapshot {
 }
 
 async fn create(context: &Context, wish: Create) -> anyhow::Result<ExitCode> {
-    let Context { client, output } = context;
+    let client = &context.client;
     let volume = VOLUME.id(client, wish.volume.as_ref().unwrap_or(&wish.name)).await?;
     let mut snapshot = json!({"volume_id": volume, "name": wish.name, "description": wish.description});
     // Newer microversions take snapshots of volumes in use by themselves, and no other word here than true.
@@ -110,16 +109,7 @@ async fn create(context: &Context, wish: Create) -> anyhow::Result<ExitCode> {
         snapshot["force"] = true.into();
     }
     let made = client.post("/snapshots", json!({ "snapshot": snapshot })).await?["snapshot"].take();
-    let id = made["id"].as_str().context("The service did not say which snapshot it makes.")?;
-    if !wish.wait {
-        output.one(&made)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (found, code) = Wait { noun: SNAPSHOT, id, until: Some("available") }.judge(client).await?;
-    if let Some(snapshot) = found {
-        output.one(&snapshot)?;
-    }
-    Ok(code)
+    wait::show_made(context, SNAPSHOT, &made, wish.wait).await
 }
 
 async fn list(context: &Context, wish: List) -> anyhow::Result<ExitCode> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::find::{self, BACKUP, SNAPSHOT, VOLUME};
 use super::output::Column;
-use super::wait::Wait;
+use super::wait::{self, Wait};
 use super::{Action, Context};
 
 /// What can be done with volumes.
@@ -140,7 +140,7 @@ impl Action for Volume {
 }
 
 async fn create(context: &Context, wish: Create) -> anyhow::Result<ExitCode> {
-    let Context { client, output } = context;
+    let client = &context.client;
     let mut volume = json!({"name": wish.name, "description": wish.description});
     let mut size = wish.size;
     for (noun, key, source) in [
@@ -163,16 +163,7 @@ async fn create(context: &Context, wish: Create) -> anyhow::Result<ExitCode> {
         volume["availability_zone"] = zone.into();
     }
     let made = client.post("/volumes", json!({ "volume": volume })).await?["volume"].take();
-    let id = made["id"].as_str().context("The service did not say which volume it makes.")?;
-    if !wish.wait {
-        output.one(&made)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (found, code) = Wait { noun: VOLUME, id, until: Some("available") }.judge(client).await?;
-    if let Some(volume) = found {
-        output.one(&volume)?;
-    }
-    Ok(code)
+    wait::show_made(context, VOLUME, &made, wish.wait).await
 }
 
 async fn list(context: &Context, wish: List) -> anyhow::Result<ExitCode> {

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::ENDED_BADLY;
 use super::find::Noun;
+use super::{Context, ENDED_BADLY};
 use crate::client::{Client, Refusal};
 
 const POLL: Duration = Duration::from_millis(500);
@@ -38,6 +39,21 @@ pub(crate) struct Wait<'a> {
     pub(crate) id: &'a str,
     /// The good end; `None`: it is gone.
     pub(crate) until: Option<&'a str>,
+}
+
+/// Shows what the service makes: at once, or with `wait` as it is in the end.
+pub(crate) async fn show_made(context: &Context, noun: Noun, made: &Value, wait: bool) -> anyhow::Result<ExitCode> {
+    let Context { client, output } = context;
+    let id = made["id"].as_str().with_context(|| format!("The service did not say which {} it makes.", noun.one))?;
+    if !wait {
+        output.one(made)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (found, code) = Wait { noun, id, until: Some("available") }.judge(client).await?;
+    if let Some(found) = found {
+        output.one(&found)?;
+    }
+    Ok(code)
 }
 
 impl Wait<'_> {
