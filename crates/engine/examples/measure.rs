@@ -24,8 +24,6 @@ use volume::{DirectoryPool, Original, Pool, PoolConfig};
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 
 const MIB: u64 = 1 << 20;
-/// Cinder's default size of objects in Swift; the posix store's are as large here.
-const CHUNK_BYTES: u64 = 50 * MIB;
 const TRANSFERS: usize = 8;
 
 #[derive(Deserialize)]
@@ -144,7 +142,7 @@ impl Order {
             },
         };
         let settings = Settings {
-            chunk_size_bytes: CHUNK_BYTES,
+            chunk_size_bytes: config.chunk_size_bytes(),
             block_size_bytes: self.block_bytes,
             compression: Compression::parse(&self.compression).ok_or("unknown compression")?,
             compression_level: self.compression_level,
@@ -223,7 +221,7 @@ async fn verify(context: &Context, order: &Order) -> Outcome<Answer> {
 /// Reads and sums first: the transfer alone is measured.
 async fn put(context: &Context, pool: &DirectoryPool, order: &Order) -> Outcome<Answer> {
     let bytes = Bytes::from(fs::read(pool.path(order.volume()?))?);
-    let step = usize::try_from(CHUNK_BYTES)?;
+    let step = usize::try_from(context.settings.chunk_size_bytes)?;
     let parts = (0..bytes.len()).step_by(step).map(|at| bytes.slice(at..bytes.len().min(at + step)));
     let parts: Vec<([u8; 16], Bytes)> = parts.map(|part| (Md5::digest(&part).into(), part)).collect();
     let names: Vec<String> = (0..parts.len()).map(|at| format!("raw-{at:05}")).collect();

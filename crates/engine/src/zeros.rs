@@ -12,8 +12,8 @@ use crate::hash::{Encoded, Method, md5_of};
 /// Chunks in a row out of which one object of zeros may be, so that a volume of nothing does not become thousands of objects.
 /// Stock Cinder's restore holds an object's bytes in memory, so that they must stay few.
 pub(crate) fn row_chunks(chunk_bytes: u64) -> u64 {
-    const ROW_CHUNKS: u64 = 4;
-    const ROW_BYTES_MAX: u64 = 256 << 20;
+    const ROW_CHUNKS: u64 = 12;
+    const ROW_BYTES_MAX: u64 = 200 << 20;
     (ROW_BYTES_MAX / chunk_bytes.max(1)).clamp(1, ROW_CHUNKS)
 }
 

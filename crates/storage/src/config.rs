@@ -115,7 +115,7 @@ impl Default for Config {
             backup_swift_connect_timeout_secs: 10,
             backup_posix_path: None,
             backup_container: None,
-            backup_file_size: 52_428_800,
+            backup_file_size: 16 << 20,
             backup_sha_block_size_bytes: 32_768,
         }
     }

@@ -9,6 +9,7 @@ use domain::{Error, Result};
 use format::{Compression, ManifestObject, names};
 use storage::Body;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::try_join;
 
 use super::compare::{Content, Outcome, Upload};
 use super::cost::PutCost;
@@ -148,7 +149,7 @@ impl Sender {
         self.encoders.acquire().await.map_err(closed)
     }
 
-    /// The sum of the bytes is taken while they wait for the encoder and are compressed.
+    /// The sum of the bytes may be taken while they wait for the encoder, and is while they are compressed.
     async fn encode_data(&self, data: Data) -> Result<Encoding> {
         let Data { bytes, mut lease } = data;
         let sum = self.sums.sum(bytes.clone());
@@ -161,8 +162,7 @@ impl Sender {
         // Held until the memory of the chunk or that of the body is free.
         let encoder = self.encoder().await?;
         let plain = bytes.clone();
-        let (compression, body) = compute(move || format::encode(wanted, level, plain)).await?;
-        let md5 = sum.await?;
+        let ((compression, body), md5) = try_join!(compute(move || format::encode(wanted, level, plain)), sum)?;
         let body_md5 = if compression == Compression::None {
             md5
         } else {

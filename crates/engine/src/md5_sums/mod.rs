@@ -17,10 +17,13 @@ mod lanes {
 }
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use domain::{Error, Result};
 use md5::block_api::compress;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::hash::md5_of;
@@ -34,7 +37,7 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// So many buffers are faster in ordinary registers.
 const FEW: usize = 4;
 /// Buffers that may wait for a lane; any more are summed elsewhere.
-const WAITING_MAX: usize = 4 * LANES;
+const WAITING_MAX: usize = 8 * LANES;
 const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 type State = [u32; 4];
@@ -43,32 +46,55 @@ type State = [u32; 4];
 pub(crate) type Sum = [u8; 16];
 
 /// Sums buffers on a thread of its own, side by side.
+///
+/// Many cost hardly more than one, so that none is summed before somebody waits for one of them.
 #[derive(Debug)]
-pub(crate) struct Summer(mpsc::Sender<Request>);
+pub(crate) struct Summer(mpsc::Sender<Message>);
+
+#[derive(Debug)]
+enum Message {
+    Sum(Request),
+    /// Somebody waits for one of those that were sent.
+    Awaited,
+}
 
 #[derive(Debug)]
 struct Request {
     bytes: Bytes,
     reply: oneshot::Sender<Sum>,
+    is_awaited: Arc<AtomicBool>,
 }
 
 impl Summer {
-    /// The thread ends with this value.
+    /// The thread ends with this value and its sums.
     pub(crate) fn start() -> Self {
-        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let (messages, waiting) = mpsc::channel(WAITING_MAX);
         drop(tokio::task::spawn_blocking(move || serve(waiting)));
-        Self(requests)
+        Self(messages)
     }
 
-    /// The work begins at once, not when it is waited for. The buffer is free again when it is done.
+    /// What is not waited for yet is summed beside what is. The buffer is free again when it is done.
     pub(crate) fn sum(&self, bytes: Bytes) -> impl Future<Output = Result<Sum>> + Send + use<> {
-        let (reply, answer) = oneshot::channel();
-        let unsent = self.0.try_send(Request { bytes, reply }).err().map(|error| error.into_inner().bytes);
+        let (reply, mut answer) = oneshot::channel();
+        let is_awaited = Arc::new(AtomicBool::new(false));
+        let request = Request { bytes, reply, is_awaited: Arc::clone(&is_awaited) };
+        let messages = self.0.clone();
+        let unsent = match messages.try_send(Message::Sum(request)).map_err(TrySendError::into_inner) {
+            Err(Message::Sum(request)) => Some(request.bytes),
+            _ => None,
+        };
         async move {
-            match unsent {
-                Some(bytes) => compute(move || Ok(md5_of(&bytes))).await,
-                None => answer.await.map_err(|error| Error::internal("A sum was not finished.").with_source(error)),
+            if let Some(bytes) = unsent {
+                return compute(move || Ok(md5_of(&bytes))).await;
             }
+            if let Ok(sum) = answer.try_recv() {
+                return Ok(sum);
+            }
+            is_awaited.store(true, Ordering::Release);
+            // Where no more can be sent, the thread has messages after which it looks for those that are awaited.
+            let _full = messages.try_send(Message::Awaited).is_err();
+            drop(messages);
+            answer.await.map_err(|error| Error::internal("A sum was not finished.").with_source(error))
         }
     }
 }
@@ -85,6 +111,10 @@ impl Lane {
         Self { request, state: START, done_bytes: 0 }
     }
 
+    fn is_awaited(&self) -> bool {
+        self.request.is_awaited.load(Ordering::Acquire)
+    }
+
     /// Whole blocks.
     fn rest(&self) -> &[u8] {
         let rest = &self.request.bytes[self.done_bytes..];
@@ -93,7 +123,7 @@ impl Lane {
 
     /// The padding of RFC 1321, section 3.1.
     fn end(mut self) {
-        let Request { bytes, reply } = self.request;
+        let Request { bytes, reply, .. } = self.request;
         let tail = &bytes[self.done_bytes..];
         let mut last = [0; 2 * BLOCK_BYTES];
         last[..tail.len()].copy_from_slice(tail);
@@ -113,21 +143,27 @@ impl Lane {
     }
 }
 
-fn serve(mut waiting: mpsc::Receiver<Request>) {
+fn serve(mut waiting: mpsc::Receiver<Message>) {
     let mut busy: Vec<Lane> = Vec::with_capacity(LANES);
     loop {
-        if busy.is_empty() {
-            let Some(request) = waiting.blocking_recv() else { return };
-            busy.push(Lane::new(request));
+        while busy.len() < LANES && !busy.iter().any(Lane::is_awaited) {
+            let Some(message) = waiting.blocking_recv() else { return };
+            take(&mut busy, message);
         }
         while busy.len() < LANES
-            && let Ok(request) = waiting.try_recv()
+            && let Ok(message) = waiting.try_recv()
         {
-            busy.push(Lane::new(request));
+            take(&mut busy, message);
         }
-        busy.retain(|lane| !lane.request.reply.is_closed());
         busy.extract_if(.., |lane| lane.rest().is_empty()).for_each(Lane::end);
         advance(&mut busy);
+    }
+}
+
+fn take(busy: &mut Vec<Lane>, message: Message) {
+    busy.retain(|lane| !lane.request.reply.is_closed());
+    if let Message::Sum(request) = message {
+        busy.push(Lane::new(request));
     }
 }
 

@@ -115,15 +115,15 @@ async fn an_incremental_stores_runs_of_changed_blocks() {
 async fn holes_in_a_row_are_one_object() {
     for compression in Compression::ALL {
         let lab = Lab::new(compression);
-        let mut content = vec![0; 9 * CHUNK + 100];
-        content[5 * CHUNK] = 1;
+        let mut content = vec![0; 25 * CHUNK + 100];
+        content[17 * CHUNK] = 1;
         let (full, outcome) = lab.back_up(&content, None).await;
         let places: Vec<_> = lab.manifest(&full).await.objects.iter().map(|o| (o.offset, o.length)).collect();
         let chunk = CHUNK as u64;
         let unit = BLOCK as u64;
-        let after = 5 * chunk + unit;
-        let row = [(4 * chunk, chunk), (5 * chunk, unit), (after, 8 * chunk - after)];
-        assert_eq!(places, [&[(0, 4 * chunk)][..], &row, &[(8 * chunk, chunk + 100)]].concat());
+        let after = 17 * chunk + unit;
+        let row = [(12 * chunk, 5 * chunk), (17 * chunk, unit), (after, 24 * chunk - after)];
+        assert_eq!(places, [&[(0, 12 * chunk)][..], &row, &[(24 * chunk, chunk + 100)]].concat());
         assert!(outcome.stored_bytes < 2 * chunk, "zeros cost next to nothing: {outcome:?}");
         lab.assert_restores(&[full], &content).await;
     }

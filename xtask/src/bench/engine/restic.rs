@@ -49,11 +49,15 @@ impl Restic {
         self.run(&["backup", &volume.path().display().to_string()])
     }
 
-    /// restic makes the file itself, under the path that it had; then it is moved to its place.
+    /// restic makes the file itself, under the path that it had; then it is moved to its place. It leaves the bytes to the
+    /// page cache: a restore has ended when they are durable, as ours and stock's are, so that this is waited for.
     pub(super) fn restore(&mut self, target: &Volume) -> anyhow::Result<Cost> {
         let folder = self.folder.join("restored");
-        let cost = self.run(&["restore", "latest", "--target", &folder.display().to_string()])?;
+        let mut cost = self.run(&["restore", "latest", "--target", &folder.display().to_string()])?;
         let Some(file) = files(&folder)?.pop() else { bail!("restic restored nothing") };
+        let since = Instant::now();
+        fs::File::open(&file)?.sync_all()?;
+        cost.wall_s += since.elapsed().as_secs_f64();
         fs::rename(file, target.path())?;
         fs::remove_dir_all(folder)?;
         Ok(cost)
