@@ -7,13 +7,14 @@ use chassis::config::{ConfigError, at_least, http_url, listen_address, not_empty
 use domain::quota::Limits;
 use domain::{Error, Result};
 use regex::Regex;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::authentication::KeystoneConfig;
 use crate::policy::Policy;
 
 /// A whole configuration file of the service.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sections {
     pub api: Config,
@@ -43,44 +44,52 @@ impl Sections {
     }
 }
 
-/// The section `[api]`. Names are Cinder's where Cinder has the option.
-#[derive(Clone, Debug, Deserialize)]
+/// How requests are taken. Names are Cinder's where Cinder has the option.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `host:port`.
+    /// Where clients connect: `host:port`.
     pub listen: String,
+    /// `noauth` takes Cinder's `user:project` tokens and believes them; `keystone` asks Keystone.
     pub auth_strategy: AuthStrategy,
-    /// Where clients reach the service, when that is not what their requests say: `https://volume.example.org`.
+    /// What links in answers start with, behind a proxy. Unset: what the client used.
+    #[schemars(example = &"https://volumes.example.org")]
     pub public_endpoint: Option<String>,
-    /// Lets everybody who reaches a public address in when `auth_strategy` is `noauth`.
+    /// `noauth` refuses to listen beyond loopback unless this is true: it lets in everybody who reaches the address.
     pub allow_remote_noauth: bool,
-    /// Under `noauth`: as in Cinder every caller is an administrator; otherwise only the user called `admin`.
+    /// Under `noauth` every caller is an administrator, as in Cinder; false: only the user called `admin`.
     pub noauth_everyone_is_admin: bool,
     /// The most items on a page.
     pub osapi_max_limit: u32,
+    /// A longer request is answered 413.
     pub max_request_body_bytes: usize,
     /// After this a request is answered 503.
     pub request_timeout_secs: u64,
-    /// Requests that may come with one token, or under `noauth` for one project; more are answered 413. 0: any number.
+    /// Requests that may come with one token, or under `noauth` for one project, in a second; more are answered 413 with
+    /// Retry-After. 0: any number.
     pub requests_per_second_max: u32,
     /// How many of them may come at once.
     pub request_burst_max: u32,
     /// Who may listen to events at a time; a project to a quarter of them. More are answered 503.
     pub event_streams_max: u32,
-    /// So long a stream lasts; who wants more comes again, with a token that still counts.
+    /// So long a stream of events lasts; who wants more comes again, with a token that still counts.
     pub event_stream_secs_max: u64,
+    /// The zone of volumes that are asked for without one.
     pub default_availability_zone: String,
     /// The type of volumes that are asked for without one, unless their project has a default of its own.
     pub default_volume_type: String,
-    /// The name of the group type that `GET /group_types/default` shows.
+    /// The name of the group type that `GET /group_types/default` shows. Unset: none.
+    #[schemars(example = &"by_application")]
     pub default_group_type: Option<String>,
-    /// Cinder's `resource_filters.json`: by what those who are no administrators may filter lists.
+    /// Cinder's `resource_filters.json`: by what those who are no administrators may filter lists. Unset: as Cinder's own.
+    #[schemars(example = &"/etc/emberkeep/resource_filters.json")]
     pub resource_query_filters_file: Option<PathBuf>,
-    /// A compute service attaches the volumes: what its servers use, it alone detaches.
+    /// A compute service attaches the volumes: what its servers are connected to is then detached by requests with its
+    /// service token alone; others get 409.
     pub compute_detaches: bool,
-    /// What a project id in a path may look like.
+    /// What a project id in a path may look like: a regular expression.
     pub project_id_regex: String,
-    /// A service that was silent for longer is `down`.
+    /// A service that was silent for longer is shown as down.
     pub service_down_time_secs: u32,
     /// The section `[keystone_authtoken]`, which stands beside this one in the file.
     #[serde(skip)]
@@ -178,7 +187,7 @@ impl Config {
 }
 
 /// How callers say who they are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthStrategy {
     /// They just say it: the token is `user:project`.
@@ -187,11 +196,13 @@ pub enum AuthStrategy {
     Keystone,
 }
 
-/// The section `[oslo_policy]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// Who may do what.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     /// YAML or JSON as Cinder's `policy.yaml`: what it says of a rule counts instead of the rule's default.
+    /// Unset: the defaults.
+    #[schemars(example = &"/etc/emberkeep/policy.yaml")]
     pub policy_file: Option<PathBuf>,
 }
 
@@ -205,17 +216,26 @@ impl PolicyConfig {
     }
 }
 
-/// The section `[quota]`: what a project may hold unless an administrator set something else; -1 is unlimited.
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// What a project may hold unless an administrator set something else; -1 is unlimited.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuotaConfig {
+    /// Volumes.
     pub quota_volumes: i64,
+    /// The size of all volumes and snapshots together.
+    #[schemars(extend("x-unit" = "GiB"))]
     pub quota_gigabytes: i64,
+    /// Snapshots.
     pub quota_snapshots: i64,
-    /// GiB of one volume.
+    /// The size of one volume.
+    #[schemars(extend("x-unit" = "GiB"))]
     pub per_volume_size_limit: i64,
+    /// Backups.
     pub quota_backups: i64,
+    /// The size of all backups together, as their volumes were when they were taken.
+    #[schemars(extend("x-unit" = "GiB"))]
     pub quota_backup_gigabytes: i64,
+    /// Groups.
     pub quota_groups: i64,
 }
 

@@ -9,10 +9,9 @@ use clap::Parser;
 
 /// Emberkeep's REST API: Cinder's v3.
 #[derive(Debug, Parser)]
-#[command(name = "emberkeep-api", version)]
+#[command(name = "emberkeep-api", version, after_help = chassis::config::HELP)]
 struct Arguments {
-    /// TOML file with the sections [api], [keystone_authtoken], [oslo_policy], [database], [messaging],
-    /// [quota] and [telemetry].
+    /// Configuration file (TOML); every option can be given as EMBERKEEP_SECTION__OPTION too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -4,34 +4,42 @@ use std::path::PathBuf;
 
 use chassis::config::{ConfigError, at_least, not_empty};
 use format::Compression;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::channel;
 
 const MIB: u64 = 1 << 20;
 
-/// The section `[worker]`, and beside it what the worker takes from other sections.
-#[derive(Clone, Debug, Deserialize)]
+/// How jobs are worked on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the scheduler listens: `http://host:8790`, or `https://` where it has a certificate.
     pub scheduler_url: String,
-    /// PEM: the authorities that may have signed the scheduler's certificate.
+    /// The authorities that may have signed the certificate of a scheduler at `https://` (PEM). Unset: the system's.
+    #[schemars(example = &"/etc/emberkeep/ca.pem")]
     pub scheduler_ca: Option<PathBuf>,
-    /// PEM: what the worker shows to a scheduler that asks; it must name `host`.
+    /// What the worker shows to a scheduler that asks for a certificate (PEM); it must name `host`. Unset: nothing.
+    #[schemars(example = &"/etc/emberkeep/worker.pem")]
     pub tls_certificate: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[schemars(example = &"/etc/emberkeep/worker.key")]
     pub tls_key: Option<PathBuf>,
-    /// The name in `os-services` and of the volumes that are made here.
+    /// The name in `os-services` and of the volumes that are made here; every worker needs one of its own.
+    #[schemars(example = &"storage-1", extend("x-default" = "the machine's host name"))]
     pub host: String,
-    /// Part of the objects' names, as in Cinder.
+    /// The worker's zone; part of the objects' names, as in Cinder.
     pub storage_availability_zone: String,
-    /// Jobs at once.
+    /// Jobs at once. This can be changed while the worker runs: `PUT /v3/{project}/emberkeep/workers/{host}/limits`.
     pub backup_max_operations: u32,
-    /// What all jobs together may send to the store and read from it; 0: as fast as it goes.
+    /// What all jobs together may send to the store and read from it in a second; 0: as fast as it goes. This can be changed
+    /// while the worker runs, too.
     pub bytes_per_second_max: u64,
-    /// Where hash files wait until they are stored; needs about 0.3 % of the largest volume.
+    /// Where hashes are spooled: 48 bytes per run of equal blocks, at most 1.6 GB for a job's TiB of volume.
+    #[schemars(example = &"/var/lib/emberkeep/spool", extend("x-default" = "`emberkeep-spool` in the system's directory for temporary files"))]
     pub spool_dir: PathBuf,
-    /// How long running jobs may go on after the wish to stop, before they are handed back.
+    /// What running jobs get at shutdown before they are handed back; less than what stops the worker gives it.
     pub drain_timeout_secs: u64,
     /// The section `[engine]`.
     #[serde(skip)]
@@ -60,16 +68,18 @@ impl Default for Config {
     }
 }
 
-/// The section `[engine]`.
-#[derive(Clone, Debug, Deserialize)]
+/// How bytes are packed.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
-    /// `zstd`, `zlib`, `bz2` or `none` (contract §3.2; Cinder's default is zlib).
+    /// `zstd`, `zlib`, `bz2` or `none`. Whatever it is, all that was stored before stays readable. Cinder's default is zlib.
     #[serde(deserialize_with = "compression")]
+    #[schemars(with = "String", extend("default" = EngineConfig::default().backup_compression_algorithm.as_str()))]
     pub backup_compression_algorithm: Compression,
-    /// 1 to 19 for zstd, 1 to 9 for zlib and bz2; higher is slower and smaller. 1, 6 and 9 when not given.
+    /// 1 to 19 for zstd, 1 to 9 for zlib and bz2; higher is slower and smaller. Unset: 1, 6 and 9.
+    #[schemars(example = 3_u32)]
     pub compression_level: Option<u32>,
-    /// What the buffers of one job may hold.
+    /// What one job may hold in buffers.
     pub memory_budget_mib: u64,
     /// What the buffers of all jobs together may hold. Each of the `backup_max_operations` has its equal share, if that is
     /// less than `memory_budget_mib`, so that none waits for another's.
@@ -190,7 +200,7 @@ impl Config {
 }
 
 /// The whole configuration file of `emberkeep-backup-worker`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sections {
     pub worker: Config,

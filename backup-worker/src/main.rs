@@ -11,9 +11,9 @@ use clap::Parser;
 use volume::{DirectoryPool, Pool, PoolConfig};
 
 #[derive(Parser)]
-#[command(name = "emberkeep-backup-worker", version, about = "Emberkeep's backup worker")]
+#[command(name = "emberkeep-backup-worker", version, about = "Emberkeep's backup worker", after_help = chassis::config::HELP)]
 struct Arguments {
-    /// Configuration file (TOML); every key can be given as EMBERKEEP_SECTION__KEY too.
+    /// Configuration file (TOML); every option can be given as EMBERKEEP_SECTION__OPTION too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -6,37 +6,46 @@ use std::time::Duration;
 
 use chassis::config::{ConfigError, at_least, listen_address, not_empty};
 use chassis::tls;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 /// What a worker may take to agree on keys.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The section `[scheduler]`.
-#[derive(Clone, Debug, Deserialize)]
+/// How jobs are given to workers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the workers connect: an address and a port.
     pub listen: String,
     /// The name in `os-services`.
+    #[schemars(example = &"control-1", extend("x-default" = "the machine's host name"))]
     pub host: String,
     /// The zone in `os-services`.
     pub storage_availability_zone: String,
     /// A running job whose worker stays silent for so long is given to another.
     pub lease_ttl_secs: u32,
-    /// How often workers are asked to speak.
+    /// How often workers are asked to speak; as old as this the progress that clients see may become.
     pub heartbeat_interval_secs: u32,
     /// An assigned job that nobody claims for so long is placed again.
     pub claim_timeout_secs: u32,
     /// How often queued jobs and ended leases are looked for without being told.
     pub tick_ms: u64,
-    /// Jobs that a project may have at work at a time, and that may work in a pool; 0: as many as there is room for.
+    /// Jobs that a project may have at work at a time; 0: as many as there is room for.
     pub project_jobs_max: u32,
+    /// Jobs that may be at work in a pool at a time; 0: as many as there is room for.
     pub pool_jobs_max: u32,
-    /// PEM: what the scheduler shows to workers, which then connect by `https://`.
+    /// What the scheduler shows to workers (PEM), which then connect by `https://`. `emberkeep dev-ca DIRECTORY` makes all of
+    /// it. Unset: without TLS, of which is warned where that is not on the loopback interface.
+    #[schemars(example = &"/etc/emberkeep/scheduler.pem")]
     pub tls_certificate: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[schemars(example = &"/etc/emberkeep/scheduler.key")]
     pub tls_key: Option<PathBuf>,
-    /// PEM: workers must show a certificate of one of these authorities, and register as a host that it names.
+    /// Workers must show a certificate of one of these authorities (PEM), and register as a host that it names. Unset: they
+    /// need not.
+    #[schemars(example = &"/etc/emberkeep/ca.pem")]
     pub tls_client_ca: Option<PathBuf>,
     /// The section `[oslo_messaging_notifications]`, which stands beside this one in the file.
     #[serde(skip)]
@@ -119,7 +128,7 @@ impl Config {
 }
 
 /// The whole configuration file of `emberkeep-scheduler`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sections {
     pub scheduler: Config,

@@ -9,9 +9,9 @@ use clap::Parser;
 use scheduler::{Deps, Scheduler, Sections};
 
 #[derive(Parser)]
-#[command(name = "emberkeep-scheduler", version, about = "Emberkeep's scheduler")]
+#[command(name = "emberkeep-scheduler", version, about = "Emberkeep's scheduler", after_help = chassis::config::HELP)]
 struct Arguments {
-    /// Configuration file (TOML); every key can be given as EMBERKEEP_SECTION__KEY too.
+    /// Configuration file (TOML); every option can be given as EMBERKEEP_SECTION__OPTION too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

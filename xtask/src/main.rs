@@ -53,7 +53,7 @@ enum Command {
     Simulate(simulate::Options),
     /// Check the rules that compiler and clippy do not know.
     Tidy,
-    /// Generate proto/src/generated from proto/proto; `--check` only compares.
+    /// Generate proto/src/generated, the samples in config/ and docs/CONFIGURATION.md; `--check` only compares.
     Codegen {
         #[arg(long)]
         check: bool,

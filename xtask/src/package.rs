@@ -14,8 +14,14 @@ use crate::{venv, workspace};
 
 const PROGRAMS: [&str; 4] = ["emberkeep", "emberkeep-api", "emberkeep-scheduler", "emberkeep-backup-worker"];
 const SERVICES: [&str; 3] = ["api", "scheduler", "backup-worker"];
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "docs/ARCHITECTURE.md", "docs/OPERATING.md", "docs/PERFORMANCE.md", "docs/SECURITY.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "docs/ARCHITECTURE.md",
+    "docs/CONFIGURATION.md",
+    "docs/OPERATING.md",
+    "docs/PERFORMANCE.md",
+    "docs/SECURITY.md",
+];
 /// Before the version of the C library that a symbol came with.
 const GLIBC: &[u8] = b"GLIBC_2.";
 

@@ -9,32 +9,47 @@ use openstack::http::{ClientOptions, client};
 use openstack::{
     Credentials, Domain, Interface, Password, Project, Secret, Session, User, ValidationOptions, Validator,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Where Keystone is, and the service user who may ask about callers' tokens.
-#[derive(Clone, Debug, Deserialize)]
+/// Where Keystone is, and the service user who may ask about callers' tokens: for `auth_strategy = "keystone"`. Names are
+/// keystonemiddleware's.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeystoneConfig {
-    /// `http://keystone:5000/v3`; `/v3` is added where it is missing.
+    /// Keystone's address; `/v3` is added where it is missing. Must be given.
+    #[schemars(example = &"http://127.0.0.1:5000/v3")]
     pub auth_url: String,
-    /// Where a 401 sends clients; unset, `auth_url`.
+    /// Where a 401 sends clients. Unset: `auth_url`.
+    #[schemars(example = &"https://keystone.example.org/v3")]
     pub www_authenticate_uri: Option<String>,
+    /// The service user. Must be given.
+    #[schemars(example = &"emberkeep")]
     pub username: String,
+    /// Its password. Must be given.
+    #[schemars(with = "String", example = &"secret")]
     pub password: Secret,
+    /// The domain of the user.
     pub user_domain_name: String,
+    /// The project in which the user has the role `service`. Must be given.
+    #[schemars(example = &"service")]
     pub project_name: String,
+    /// The domain of the project.
     pub project_domain_name: String,
-    /// Ask the catalogue's identity endpoint of this region; unset, `auth_url`.
+    /// Ask the catalogue's identity endpoint of this region. Unset: `auth_url`.
+    #[schemars(example = &"RegionOne")]
     pub region_name: Option<String>,
     /// Which endpoint of the region: `internal`, `public` or `admin`.
     pub interface: String,
-    /// Seconds for which a valid token is believed without another question; a revoked one is let in for as long. 0: none.
+    /// For so long a valid token is believed without another question; a revoked one is let in for as long. 0: not at all.
+    #[schemars(extend("x-unit" = "seconds"))]
     pub token_cache_time: u64,
-    /// A token in X-Service-Token with one of these roles is a service's.
+    /// Whoever sends a token with one of these roles in X-Service-Token may finish what a user with an expired token began.
     pub service_token_roles: Vec<String>,
     /// Refuse a token in X-Service-Token that has none of the roles, instead of taking no notice of it.
     pub service_token_roles_required: bool,
-    /// PEM certificates to trust instead of the system's.
+    /// The certificates to trust (PEM). Unset: the system's.
+    #[schemars(example = &"/etc/ssl/keystone.pem")]
     pub cafile: Option<PathBuf>,
     /// Accept any certificate. For trials only.
     pub insecure: bool,

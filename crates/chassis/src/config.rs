@@ -6,6 +6,7 @@
 //! takes it from a file, for secrets that whoever runs services hands over so. A variable without `__` after the prefix is
 //! not configuration.
 
+mod message;
 mod overrides;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,10 @@ use toml::{Spanned, Table};
 use overrides::Overrides;
 
 pub use values::{ListenAddress, at_least, http_url, listen_address, not_empty};
+
+/// What every service's `--help` ends with.
+pub const HELP: &str = "`emberkeep config sample` prints a commented file with every option and its default; `emberkeep config import` \
+                        makes one of a cinder.conf; docs/CONFIGURATION.md describes them all.";
 
 /// Why a configuration cannot be used. A binary exits with [`crate::exit::USAGE`] on it before it binds a port.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +96,7 @@ fn load_from<T: DeserializeOwned>(
         if overrides.fall_back_to_string(&key, &mut table) {
             continue;
         }
-        let message = without_value(error.inner().message());
+        let message = message::for_people(&key, error.inner().message());
         return Err(ConfigError::Value { origin: Some(origin(&key, &overrides, file.as_ref())), key, message });
     };
     match check(&config) {
@@ -169,14 +174,4 @@ fn origin(key: &str, overrides: &Overrides, file: Option<&File>) -> String {
         },
         None => "no configuration file given".to_owned(),
     }
-}
-
-/// ``invalid type: string "hunter2", expected u64`` → `invalid type: string, expected u64`: values may be secrets.
-fn without_value(message: &str) -> String {
-    let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.trim().to_owned() };
-    if !found.starts_with("invalid ") {
-        return message.trim().to_owned();
-    }
-    let kind = found.split(['"', '`']).next().unwrap_or_default();
-    format!("{}, expected {}", kind.trim_end(), expected.trim())
 }

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -23,11 +24,12 @@ use crate::metrics;
 /// What does not answer in this time is away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The section `[health]`.
-#[derive(Clone, Default, Debug, Deserialize)]
+/// What restarts, balances and watches the service is answered here.
+#[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// An address and a port; not given: nobody asks.
+    /// `host:port` of `GET /livez`, `/readyz` and `/metrics` (Prometheus). Unset: nowhere.
+    #[schemars(example = &"127.0.0.1:8791")]
     pub listen: Option<String>,
 }
 

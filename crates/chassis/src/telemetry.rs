@@ -8,7 +8,8 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata, Subscriber};
@@ -31,14 +32,16 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Libraries that open spans of their own on the way of every export or call: noise, and a loop for the exporter.
 const QUIET_TARGETS: [&str; 7] = ["h2", "hyper", "hyper_util", "lapin", "tonic", "tower", "opentelemetry"];
 
-/// The section `[telemetry]`.
-#[derive(Clone, Debug, Deserialize)]
+/// Logs and traces.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// How log lines look, on the standard error: `text` for people, `json` for collectors.
     pub log_format: LogFormat,
-    /// Directives of `tracing_subscriber::EnvFilter`, such as `info,scheduler=debug`.
+    /// What is logged, by level and part: `info,scheduler=debug`.
     pub log_filter: String,
-    /// OTLP over gRPC, such as `http://127.0.0.1:4317`. Unset: traces are not exported.
+    /// The collector of traces (OTLP over gRPC). Unset: they are not exported.
+    #[schemars(example = &"http://127.0.0.1:4317")]
     pub otlp_endpoint: Option<String>,
 }
 
@@ -61,7 +64,7 @@ impl Config {
 }
 
 /// How log lines look. Both go to stderr.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-/// Section `[database]`.
-#[derive(Clone, Deserialize)]
+/// Where everything is kept that must not be lost.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// `sqlite:///var/lib/emberkeep/emberkeep.db` or `postgresql://user:password@host/database`.
+    #[schemars(example = &"postgresql://emberkeep:secret@127.0.0.1:5432/emberkeep")]
     pub connection: String,
     /// Connections that one process opens at most; SQLite has one more, the only one that writes.
     pub max_pool_size: u32,

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use chassis::config::ConfigError;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A whole configuration file. What is left out follows from the data directory.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sections {
     pub api: api::Config,

@@ -7,6 +7,7 @@ pub mod cli;
 mod client;
 mod clouds;
 pub mod config;
+pub mod configure;
 pub mod demo;
 pub mod dev_ca;
 pub mod one_process;

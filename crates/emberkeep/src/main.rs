@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use emberkeep::cli::{self, backup, job, service, snapshot, volume};
-use emberkeep::{demo, dev_ca, serve, verify};
+use emberkeep::{configure, demo, dev_ca, serve, verify};
 
 /// Volume backups for OpenStack, with Cinder's API, in one process or many.
 #[derive(Parser)]
@@ -32,6 +32,9 @@ enum Command {
     Job(cli::Arguments<job::Job>),
     /// The services of the cloud (administrators).
     Service(cli::Arguments<service::Service>),
+    /// Configuration: samples, every option, and what comes over from a cinder.conf.
+    #[command(subcommand)]
+    Config(configure::Config),
     /// Print what makes a shell complete these commands: source <(emberkeep completion bash).
     Completion { shell: clap_complete::Shell },
     /// Make a certificate authority with certificates for a scheduler and its workers; nothing is overwritten.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
                 clap_complete::generate(shell, &mut Arguments::command(), "emberkeep", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Config(command) => configure::run(command),
             Command::DevCa(arguments) => dev_ca::run(&arguments).map(|()| ExitCode::SUCCESS),
         }
     });

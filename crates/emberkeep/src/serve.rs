@@ -10,6 +10,7 @@ use crate::{Sections, config::DataDirectory};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = chassis::config::HELP)]
 pub struct Arguments {
     /// Configuration file (TOML); every key has a default, and can be given as EMBERKEEP_SECTION__KEY too.
     #[arg(long, value_name = "FILE")]

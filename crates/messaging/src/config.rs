@@ -2,16 +2,18 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::rabbitmq;
 
-/// Which broker.
-#[derive(Clone, Deserialize)]
+/// Which broker carries the messages.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `memory:` for the broker inside this process, or `amqp://user:password@host:port/vhost` (`amqps://` for TLS,
     /// against the system's certificate authorities or those of `SSL_CERT_FILE`) for RabbitMQ.
+    #[schemars(example = &"amqp://emberkeep:secret@127.0.0.1:5672/%2f")]
     pub transport_url: String,
 }
 

@@ -6,29 +6,31 @@ use db::outbox::{Outgoing, insert};
 use domain::backup::Backup;
 use domain::{Error, Result, Timestamp};
 use messaging::topology::{Durability, Topic};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 const PRIORITY: &str = "INFO";
 
-/// The section `[oslo_messaging_notifications]`.
-#[derive(Clone, Debug, Deserialize)]
+/// Tells the rest of the cloud how backups go, as Cinder does.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Cinder's words. Empty: nobody is told.
+    /// `messagingv2` or `messaging`, which are Cinder's words. Empty: nobody is told.
     pub driver: Driver,
     /// Each message goes to `<topic>.info`.
     pub topics: Vec<String>,
     /// The exchange; `control_exchange` of the other services.
     pub control_exchange: String,
-    /// As the other services have it: who consumes must declare the queue in the same way.
+    /// Queues that outlive the broker; as the services that listen have it, for both must declare them in the same way.
     pub amqp_durable_queues: bool,
+    /// Quorum queues; as the services that listen have it.
     pub rabbit_quorum_queue: bool,
 }
 
 /// In what shape.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     #[default]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use domain::{Error, Result};
 use openstack::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use driver::{AuthVersion, Driver};
@@ -15,71 +16,100 @@ pub use driver::{AuthVersion, Driver};
 use crate::layers::RetryPolicy;
 use crate::swift::SwiftOptions;
 
-/// Where objects live and how to get there. Reading it from a file or the environment checks it (see [`Config::check`]),
-/// so that a mistake is met before any port is bound.
-#[derive(Clone, Debug, Deserialize)]
+/// Where objects live and how to get there: Cinder's options, under Cinder's names.
+///
+/// Reading it from a file or the environment checks it (see [`Config::check`]), so that a mistake is met before any port is
+/// bound.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct Config {
-    /// `cinder.backup.drivers.swift.SwiftBackupDriver`, `cinder.backup.drivers.posix.PosixBackupDriver`, or short.
+    /// `cinder.backup.drivers.swift.SwiftBackupDriver` or `cinder.backup.drivers.posix.PosixBackupDriver`.
     pub backup_driver: Driver,
     /// Make missing containers; otherwise a missing container is an error.
     pub backup_create_containers: bool,
 
-    /// Swift. Account URL prefix, to which the id of the token's project is appended without a slash
-    /// (`http://swift:8080/v1/AUTH_`), in place of the catalogue's URL. With Keystone only.
+    /// Account URL prefix, to which the id of the token's project is appended without a slash, in place of the catalogue's
+    /// URL. With Keystone only. Unset: the catalogue's.
+    #[schemars(example = &"http://swift:8080/v1/AUTH_")]
     pub backup_swift_url: Option<String>,
-    /// Keystone's address, or tempauth's (`http://swift:8080/auth/v1.0`).
+    /// Keystone's address, or tempauth's (`http://swift:8080/auth/v1.0`). Must be given for Swift.
+    #[schemars(example = &"http://127.0.0.1:5000/v3")]
     pub backup_swift_auth_url: Option<String>,
-    /// `single_user` only (Cinder's default is `per_user`).
+    /// `single_user`: all backups lie in one account (Cinder's default is `per_user`).
     pub backup_swift_auth: String,
     /// `1` is tempauth, `3` is Keystone.
+    #[schemars(example = &"3")]
     pub backup_swift_auth_version: AuthVersion,
     /// `<service type>:<service name>:<interface>` of the endpoint in the catalogue; the name is not looked at.
     pub swift_catalog_info: String,
-    /// Choose the endpoint by region.
+    /// Choose the endpoint by region. Unset: the catalogue's first.
+    #[schemars(example = &"RegionOne")]
     pub backup_swift_region_name: Option<String>,
+    /// Who stores. Must be given for Swift, unless there is an application credential.
+    #[schemars(example = &"emberkeep")]
     pub backup_swift_user: Option<String>,
-    /// The password or tempauth's key.
+    /// The password, or tempauth's key. Must be given with the user.
+    #[schemars(with = "Option<String>", example = &"secret")]
     pub backup_swift_key: Option<Secret>,
     /// Cinder's older word for `backup_swift_project`.
+    #[schemars(example = &"service")]
     pub backup_swift_tenant: Option<String>,
+    /// The project in whose account backups lie. Must be given with Keystone.
+    #[schemars(example = &"service")]
     pub backup_swift_project: Option<String>,
-    /// Domain names; without them the domain whose id is `default`.
+    /// The name of the user's domain. Unset: the domain whose id is `default`.
+    #[schemars(example = &"Default")]
     pub backup_swift_user_domain: Option<String>,
+    /// The name of the project's domain. Unset: the domain whose id is `default`.
+    #[schemars(example = &"Default")]
     pub backup_swift_project_domain: Option<String>,
-    /// Not Cinder's: a Keystone application credential in place of user, key and project.
+    /// A Keystone application credential in place of user, key and project (not Cinder's). Unset: none.
+    #[schemars(example = &"21dced0fd20347869b93710d2b98aae0")]
     pub backup_swift_application_credential_id: Option<String>,
+    /// Its secret (not Cinder's).
+    #[schemars(with = "Option<String>", example = &"secret")]
     pub backup_swift_application_credential_secret: Option<Secret>,
-    /// Used when the caller names no container.
+    /// The container of backups for which none was named.
     pub backup_swift_container: String,
-    /// Storage policy of containers that are made here.
+    /// The storage policy of containers that are made here. Unset: the cluster's default.
+    #[schemars(example = &"erasure")]
     pub backup_swift_create_storage_policy: Option<String>,
-    /// Bytes of volume per object.
+    /// Of volume, in one object. A multiple of `backup_swift_block_size`.
+    #[schemars(extend("x-unit" = "bytes"))]
     pub backup_swift_object_size: u64,
-    /// Bytes of volume per SHA-256.
+    /// Of volume, for each SHA-256.
+    #[schemars(extend("x-unit" = "bytes"))]
     pub backup_swift_block_size: u64,
-    /// Not Cinder's: bytes beyond which an object is stored as a static large object, in segments of this length. No more
-    /// than the cluster's `max_file_size`.
+    /// Longer objects (the hashes of volumes above 2.2 TiB) are stored as static large objects, in segments of this length
+    /// (not Cinder's). At most the cluster's `max_file_size`.
+    #[schemars(extend("x-unit" = "bytes"))]
     pub backup_swift_segment_size: u64,
     /// How often a failed request is repeated, with either driver.
     pub backup_swift_retry_attempts: u32,
-    /// The first pause before a repetition, in seconds; it doubles.
+    /// The first pause before a repetition; it doubles.
+    #[schemars(extend("x-unit" = "seconds"))]
     pub backup_swift_retry_backoff: u64,
+    /// The certificates to trust (PEM). Unset: the system's.
+    #[schemars(example = &"/etc/ssl/swift.pem")]
     pub backup_swift_ca_cert_file: Option<PathBuf>,
     /// Accept any certificate. For trials only.
     pub backup_swift_auth_insecure: bool,
-    /// Not Cinder's: a request in which no byte moves for so long has failed. It does not bound a whole transfer.
+    /// A request in which no byte moves for so long has failed (not Cinder's). It does not bound a whole transfer.
     pub backup_swift_request_timeout_secs: u64,
-    /// Not Cinder's.
+    /// What a connection may take to come about (not Cinder's).
     pub backup_swift_connect_timeout_secs: u64,
 
-    /// Posix. The directory under which containers are directories.
+    /// The directory under which containers are directories. Must be given for the posix driver.
+    #[schemars(example = &"/srv/backups")]
     pub backup_posix_path: Option<PathBuf>,
-    /// Used when the caller names no container; without it every backup has its own, made of its id (contract §3.10).
+    /// With the posix driver, the container of backups for which none was named. Unset: each has its own, made of its id.
+    #[schemars(example = &"volumebackups")]
     pub backup_container: Option<String>,
-    /// Bytes of volume per object (Cinder: 1999994880; smaller here, for a job's buffers are made of them).
+    /// With the posix driver, of volume in one object. A multiple of `backup_sha_block_size_bytes`. Cinder's default is
+    /// 1999994880; it is smaller here, for a job's buffers are made of them.
+    #[schemars(extend("x-unit" = "bytes"))]
     pub backup_file_size: u64,
-    /// Bytes of volume per SHA-256.
+    /// With the posix driver, of volume for each SHA-256.
     pub backup_sha_block_size_bytes: u64,
 }
 

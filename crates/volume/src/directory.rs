@@ -15,6 +15,7 @@ use domain::ids::GroupSnapshotId;
 use domain::placement::Backend;
 use domain::{Error, Kind, Result, SnapshotId, VolumeId};
 use rustix::fs::OFlags;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -28,26 +29,32 @@ use crate::group::{self, Part};
 use crate::port::{BlockDevice, Changes, ExtentKind, Original, Pool, PoolSpace, Stored};
 use crate::stored;
 
-/// One `[[pools]]` section.
-#[derive(Clone, Debug, Deserialize)]
+/// A place for volumes that the worker reaches: one table for each.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoolConfig {
-    /// What the scheduler and `os-vol-host-attr:host` (`host@backend#pool`) call it.
+    /// What the scheduler and `os-vol-host-attr:host` (`host@backend#pool`) call it. Must be given.
+    #[schemars(example = &"fast")]
     pub name: String,
-    /// The directory; made when it is missing.
+    /// The directory; made when it is missing. Must be given.
+    #[schemars(example = &"/srv/volumes")]
     pub path: PathBuf,
-    /// Directories from which existing files and block devices may be adopted, besides the pool's own.
+    /// Directories from which `cinder manage` may take files and block devices, besides the pool's own.
+    #[schemars(example = &vec!["/srv/import"])]
     #[serde(default)]
     pub manage_paths: Vec<PathBuf>,
-    /// What volume types find it by; unset, it is the pool's name. Pools of one kind may share one.
+    /// What volume types ask for in their extra specs; pools of one kind may share one. Unset: the pool's name.
+    #[schemars(example = &"fast")]
     #[serde(default)]
     pub volume_backend_name: Option<String>,
+    /// What is told of the pool's vendor to whoever asks for capabilities.
     #[serde(default = "vendor_name")]
     pub vendor_name: String,
+    /// How the pool is told to be reached.
     #[serde(default = "storage_protocol")]
     pub storage_protocol: String,
-    /// Where the file system has reflinks: keep what the last backup of each volume read, so that the next one reads only
-    /// what changed. It takes room as the volume moves away from it.
+    /// On XFS and btrfs: keep a clone of what each volume's last backup read, so that the next incremental reads only what
+    /// changed since. It costs the room by which the volume moves away from it.
     #[serde(default = "keep_clones")]
     pub keep_clones: bool,
 }

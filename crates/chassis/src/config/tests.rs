@@ -98,9 +98,12 @@ fn complaints_name_key_file_and_line_but_no_value() {
     let cases = [
         (
             "[database]\nconection = 'x'\n",
-            "configuration key `database.conection` (FILE line 2): unknown field `conection`, expected one of",
+            "configuration key `database.conection` (FILE line 2): there is no such option: did you mean `connection`?",
         ),
-        ("\n[datbase]\n", "configuration key `datbase` (FILE line 2): unknown field `datbase`, expected"),
+        (
+            "\n[datbase]\n",
+            "configuration key `datbase` (FILE line 2): there is no such section: did you mean `database`?",
+        ),
         (
             "[database]\n\nmax_connections = 'hunter2'\n",
             "configuration key `database.max_connections` (FILE line 3): invalid type: string, expected u32",
@@ -111,7 +114,11 @@ fn complaints_name_key_file_and_line_but_no_value() {
         ),
         (
             "[[pools]]\nname = 'a'\n[[pools]]\nnam = 'b'\n",
-            "configuration key `pools[1].nam` (FILE line 4): unknown field",
+            "configuration key `pools[1].nam` (FILE line 4): there is no such option: did you mean `name`?",
+        ),
+        (
+            "[database]\nzzz = 1\n",
+            "configuration key `database.zzz` (FILE line 2): there is no such option; there are connection, password, max_conn",
         ),
         ("[database\n", "configuration file FILE line 1: "),
     ];

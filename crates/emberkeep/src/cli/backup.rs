@@ -244,14 +244,7 @@ async fn delete(context: &Context, wish: Delete) -> anyhow::Result<ExitCode> {
             client.call(Method::DELETE, &format!("/backups/{id}"), &[], None).await?;
         }
     }
-    let mut code = ExitCode::SUCCESS;
-    for id in ids.iter().filter(|_| wish.wait) {
-        let (found, ended) = Wait { noun: BACKUP, id, until: None }.judge(client).await?;
-        if found.is_some() {
-            code = ended;
-        }
-    }
-    Ok(code)
+    wait::until_gone(client, BACKUP, &ids, wish.wait).await
 }
 
 async fn import(context: &Context, wish: Import) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::find::{self, SNAPSHOT, VOLUME};
 use super::output::Column;
-use super::wait::{self, Wait};
+use super::wait;
 use super::{Action, Context};
 
 /// What can be done with snapshots.
@@ -137,12 +137,5 @@ async fn delete(context: &Context, wish: Delete) -> anyhow::Result<ExitCode> {
     for id in &ids {
         client.call(Method::DELETE, &format!("/snapshots/{id}"), &[], None).await?;
     }
-    let mut code = ExitCode::SUCCESS;
-    for id in ids.iter().filter(|_| wish.wait) {
-        let (found, ended) = Wait { noun: SNAPSHOT, id, until: None }.judge(client).await?;
-        if found.is_some() {
-            code = ended;
-        }
-    }
-    Ok(code)
+    wait::until_gone(client, SNAPSHOT, &ids, wish.wait).await
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::find::{self, BACKUP, SNAPSHOT, VOLUME};
 use super::output::Column;
-use super::wait::{self, Wait};
+use super::wait;
 use super::{Action, Context};
 
 /// What can be done with volumes.
@@ -211,12 +211,5 @@ async fn delete(context: &Context, wish: Delete) -> anyhow::Result<ExitCode> {
             client.call(Method::DELETE, &format!("/volumes/{id}"), query, None).await?;
         }
     }
-    let mut code = ExitCode::SUCCESS;
-    for id in ids.iter().filter(|_| wish.wait) {
-        let (found, ended) = Wait { noun: VOLUME, id, until: None }.judge(client).await?;
-        if found.is_some() {
-            code = ended;
-        }
-    }
-    Ok(code)
+    wait::until_gone(client, VOLUME, &ids, wish.wait).await
 }

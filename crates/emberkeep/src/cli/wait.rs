@@ -56,6 +56,18 @@ pub(crate) async fn show_made(context: &Context, noun: Noun, made: &Value, wait:
     Ok(code)
 }
 
+/// With `wait` until all of them are gone; answers how it ended.
+pub(crate) async fn until_gone(client: &Client, noun: Noun, ids: &[String], wait: bool) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for id in ids.iter().filter(|_| wait) {
+        let (left, ended) = Wait { noun, id, until: None }.judge(client).await?;
+        if left.is_some() {
+            code = ended;
+        }
+    }
+    Ok(code)
+}
+
 impl Wait<'_> {
     /// The thing as it is at the end, where it is there, and whether that is what was wanted.
     pub(crate) async fn run(self, client: &Client) -> anyhow::Result<(Option<Value>, bool)> {

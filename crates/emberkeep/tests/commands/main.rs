@@ -2,6 +2,7 @@
 
 mod cli;
 mod collector;
+mod import;
 mod observing;
 mod service;
 mod verify;

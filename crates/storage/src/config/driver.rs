@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{Error as _, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Which store is behind the port.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub enum Driver {
+    #[serde(rename = "cinder.backup.drivers.swift.SwiftBackupDriver")]
     Swift,
+    #[serde(rename = "cinder.backup.drivers.posix.PosixBackupDriver")]
     Posix,
 }
 
@@ -42,11 +45,13 @@ impl<'de> Deserialize<'de> for Driver {
 }
 
 /// How Swift's callers prove who they are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub enum AuthVersion {
     /// tempauth and its likes.
+    #[serde(rename = "1")]
     One,
     /// Keystone v3.
+    #[serde(rename = "3")]
     Three,
 }
 
