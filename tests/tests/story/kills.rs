@@ -19,8 +19,8 @@ const ROUNDS_DEFAULT: u64 = 3;
 /// Data in the volume: some seconds of work for one worker that sends one object at a time.
 const DATA: u64 = 192 * MIB;
 const OBJECT: u64 = 4 * MIB;
-/// A backup is in mid-flight once it has stored so many of its objects.
-const STORED_BEFORE_KILL: usize = 5;
+/// A backup stores 48 objects. It loses its worker when fewer than so many of them are stored, another number in each round.
+const STORED_MAX: u64 = 40;
 const MOMENT: Duration = Duration::from_secs(60);
 
 /// Two workers that work slowly and are missed soon.
@@ -49,7 +49,7 @@ async fn round(services: &mut Services, client: &Client, seed: u64) -> Result<()
     write_letters(&path, 0, DATA, seed)?;
     let before = hash(&path)?;
 
-    let (backup, job) = backup_in_flight(services, client, &volume).await?;
+    let (backup, job) = backup_in_flight(services, client, &volume, seed * 17 % STORED_MAX).await?;
     kill(services, &job).await?;
     client.wait_for_status(Noun::Backup, &backup, "available").await?;
     client.wait_for_status(Noun::Volume, &volume, "available").await?;
@@ -80,7 +80,7 @@ pub(crate) async fn scheduler_and_api(services: &mut Services) -> Result<()> {
     let path = services.volume_path(&volume);
     write_letters(&path, 0, DATA, 0)?;
     let before = hash(&path)?;
-    let (backup, job) = backup_in_flight(services, &client, &volume).await?;
+    let (backup, job) = backup_in_flight(services, &client, &volume, 5).await?;
     services.restart_scheduler().await?;
     services.restart_api().await?;
     let now = services.job(job.id).await?.context("the job is gone")?;
@@ -94,12 +94,12 @@ pub(crate) async fn scheduler_and_api(services: &mut Services) -> Result<()> {
     tidy_up(&client, &volume, &backup).await
 }
 
-/// Starts a backup; answers its id and its job once some objects are stored.
-async fn backup_in_flight(services: &Services, client: &Client, volume: &str) -> Result<(String, Job)> {
+/// Starts a backup; answers its id and its job once so many objects are stored.
+async fn backup_in_flight(services: &Services, client: &Client, volume: &str, stored: u64) -> Result<(String, Job)> {
     let backup = client.create_backup(volume, &json!({"container": CONTAINER})).await?;
     let job = running(services, &backup).await?;
-    wait_until("some objects are stored", MOMENT, async || {
-        Ok((services.checkpoints(&job).await? >= STORED_BEFORE_KILL).then_some(()))
+    wait_until("so many objects are stored", MOMENT, async || {
+        Ok((services.checkpoints(&job).await? as u64 >= stored).then_some(()))
     })
     .await?;
     Ok((backup, job))
