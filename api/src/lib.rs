@@ -2,7 +2,7 @@
 //!
 //! The way of a request: [`pipeline`] (ids, limits, identity, microversion) → one handler of `handlers/` (parameters) →
 //! a named transaction of `accept/` or a query → a pure view of `views/`. Whatever goes wrong becomes a fault in
-//! [`error`] and nowhere else. `router.rs` lists every route.
+//! [`error`] and nowhere else. `router.rs` lists every route. The [`console`] asks these routes within the process.
 //!
 //! The api accepts; it never opens a volume or a store. A 202 means that rows and a job are committed.
 
@@ -10,6 +10,7 @@ mod accept;
 mod authentication;
 mod call;
 mod config;
+mod console;
 mod context;
 mod error;
 mod events;

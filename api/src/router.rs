@@ -1,6 +1,6 @@
 //! Where every route hangs. Each noun's routes stand beside its handlers, with what `/openapi.json` says of them: a
 //! method of a path, its handler, the status of success and a sentence; then, where it has them, the microversion it came
-//! with, the shape of its body, the list it reads, and statuses that are not usual.
+//! with, the shape of its body, the list it reads, and statuses that are not usual. The console's pages hang in `console/mod.rs`.
 
 use std::sync::Arc;
 
@@ -8,17 +8,18 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::call::App;
+use crate::console;
 use crate::error::page_not_found;
 use crate::handlers::{
     attachments, backups, capabilities, clusters, consistencygroups, dead_letters, default_types, extensions, fleet,
-    group_snapshots, group_types, groups, hosts, jobs, limits, messages, pools, qos_specs, quota_classes, quotas,
-    resource_filters, services, snapshots, transfers, types, verification, versions, volumes, workers, zones,
+    group_snapshots, group_types, groups, hosts, jobs, limits, messages, points, pools, qos_specs, quota_classes,
+    quotas, resource_filters, services, snapshots, transfers, types, verification, versions, volumes, workers, zones,
 };
 use crate::metrics;
 use crate::openapi::{self, Needs, Routes, answers, ok, status};
 use crate::pipeline::{check_version, enclose, identify};
 
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>, gate: console::Gate) -> Router {
     let [open, discovery, versioned] = described().map(Routes::into_router);
     let versioned = versioned.route_layer(from_fn_with_state(Arc::clone(&app), identify));
     let routes = discovery
@@ -29,9 +30,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route_layer(from_fn(metrics::mark))
         .fallback(page_not_found)
         .method_not_allowed_fallback(page_not_found)
-        .with_state(app);
+        .with_state(Arc::clone(&app));
     // A router of its own, so that what it does to the path counts for the routes.
-    Router::new().fallback_service(routes).layer(from_fn(enclose))
+    console::routes(app, routes.clone(), gate).fallback_service(routes).layer(from_fn(enclose))
 }
 
 pub(crate) fn described() -> [Routes; 3] {
@@ -73,6 +74,7 @@ pub(crate) fn described() -> [Routes; 3] {
         .with(fleet::routes)
         .with(dead_letters::routes)
         .with(verification::routes)
+        .with(points::routes)
         .with(extensions::routes);
     [open, discovery, versioned]
 }

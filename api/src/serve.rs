@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::authentication::Authenticator;
 use crate::call::App;
 use crate::config::Config;
+use crate::console;
 use crate::events::Streams;
 use crate::metrics;
 use crate::paging::ResourceFilters;
@@ -61,6 +62,7 @@ fn service_until(deps: Deps, config: Config, closing: CancellationToken) -> Resu
     metrics::declare();
     let project_id = config.project_id()?;
     let authenticator = Authenticator::new(&config)?;
+    let gate = console::Gate::new(&config)?;
     let policy = Policy::load(config.oslo_policy.policy_file.as_deref()).map_err(Error::invalid)?;
     let filters = match &config.resource_query_filters_file {
         Some(file) => ResourceFilters::read(file)?,
@@ -72,7 +74,7 @@ fn service_until(deps: Deps, config: Config, closing: CancellationToken) -> Resu
     let notifications = Notifications::new(config.notifications.clone());
     let app =
         App { database, nudge, config, authenticator, policy, project_id, filters, rates, streams, notifications };
-    Ok(router(Arc::new(app)))
+    Ok(router(Arc::new(app), gate))
 }
 
 fn check_address(config: &Config, address: SocketAddr) -> Result<()> {

@@ -7,7 +7,7 @@ use chassis::config::{ConfigError, at_least, http_url, not_empty};
 use domain::Result;
 use openstack::http::{ClientOptions, client};
 use openstack::{
-    Credentials, Domain, Interface, Password, Project, Secret, Session, User, ValidationOptions, Validator,
+    Credentials, Domain, Interface, Password, Project, Secret, Session, SignIn, User, ValidationOptions, Validator,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -100,12 +100,18 @@ impl KeystoneConfig {
         self.www_authenticate_uri.as_deref().unwrap_or(&self.auth_url)
     }
 
+    fn client_options(&self) -> ClientOptions {
+        ClientOptions { ca_cert_file: self.cafile.clone(), insecure: self.insecure, ..ClientOptions::default() }
+    }
+
+    /// For people who give a name and a password.
+    pub(crate) fn sign_in(&self) -> Result<SignIn> {
+        let request_timeout = Duration::from_secs(self.request_timeout_secs);
+        Ok(SignIn::new(client(&self.client_options())?, self.auth_url.clone(), request_timeout))
+    }
+
     pub(super) fn validator(&self) -> Result<Validator> {
-        let client = client(&ClientOptions {
-            ca_cert_file: self.cafile.clone(),
-            insecure: self.insecure,
-            ..ClientOptions::default()
-        })?;
+        let client = client(&self.client_options())?;
         let request_timeout = Duration::from_secs(self.request_timeout_secs);
         let session = Session::new(client.clone(), self.credentials(), request_timeout);
         let options = ValidationOptions {

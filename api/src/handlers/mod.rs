@@ -19,6 +19,7 @@ pub(crate) mod limits;
 mod manageable;
 pub(crate) mod messages;
 pub(crate) mod metadata;
+pub(crate) mod points;
 pub(crate) mod pools;
 pub(crate) mod qos_specs;
 pub(crate) mod quota_classes;

@@ -409,6 +409,24 @@ pub(crate) const VERIFICATION: Keys = &[
     key("job", Shape::ObjectOrNull(JOB)),
 ];
 
+/// A backup as a point in time: what it builds on, and what its last verification found.
+pub(crate) const POINT: Keys = &[
+    key("id", Shape::Uuid),
+    key("name", Shape::TextOrNull),
+    key("volume_id", Shape::Uuid),
+    key("parent_id", Shape::UuidOrNull),
+    key("is_incremental", Shape::Truth),
+    key("status", Shape::Text),
+    key("fail_reason", Shape::TextOrNull),
+    key("size", Shape::Integer),
+    key("object_count", Shape::Integer),
+    key("created_at", Shape::Time),
+    key("data_timestamp", Shape::Time),
+    key("verified_at", Shape::TimeOrNull),
+    key("verify_result", Shape::TextOrNull),
+    key("verify_reason", Shape::TextOrNull),
+];
+
 /// What a successful answer holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Given {

@@ -1,13 +1,13 @@
 //! Callers who come with Keystone's tokens: who gets in, as whom, and what they are told who do not.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::{HeaderMap, Request, StatusCode};
 use openstack::Secret;
 use serde_json::{Value, json};
@@ -15,15 +15,42 @@ use tokio::net::TcpListener;
 
 use super::world::{OURS, Reply, THEIRS, World};
 
-/// A Keystone whose tokens say what they are: `<role>-<project>`, `system-<role>`, `expired-<role>-<project>`.
+/// A Keystone whose tokens say what they are: `<role>-<project>`, `system-<role>`, `expired-<role>-<project>`. One
+/// password is right, and who gives it is a member of both projects.
 #[derive(Debug, Default)]
-struct FakeKeystone {
+pub(crate) struct FakeKeystone {
     is_broken: AtomicBool,
+    pub(crate) revoked: Mutex<Vec<String>>,
 }
 
-async fn issue() -> Response {
+pub(crate) const PASSWORD: &str = "labservice";
+
+async fn issue(State(keystone): State<Arc<FakeKeystone>>, axum::Json(asked): axum::Json<Value>) -> Response {
+    if keystone.is_broken.load(Ordering::SeqCst) {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let (identity, project) = (&asked["auth"]["identity"], &asked["auth"]["scope"]["project"]["id"]);
+    let token = match (identity["token"]["id"].as_str(), project.as_str()) {
+        (Some(old), Some(project)) if !old.starts_with("expired") => format!("member-{project}"),
+        (None, None) if identity["password"]["user"]["password"] == PASSWORD => "unscoped-1".to_owned(),
+        _ => return StatusCode::UNAUTHORIZED.into_response(),
+    };
     let body = json!({"token": {"issued_at": "2026-11-27T03:00:00Z", "expires_at": "2026-11-27T04:00:00Z"}});
-    (StatusCode::CREATED, [("x-subject-token", "own")], axum::Json(body)).into_response()
+    (StatusCode::CREATED, [("x-subject-token", token)], axum::Json(body)).into_response()
+}
+
+async fn projects(headers: HeaderMap) -> Response {
+    if headers["x-auth-token"].to_str().expect("a token").starts_with("expired") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let project = |id: &str, name: &str| json!({"id": id, "name": name, "domain_id": "default", "enabled": true});
+    axum::Json(json!({"projects": [project(THEIRS, "theirs"), project(OURS, "ours")]})).into_response()
+}
+
+async fn revoke(State(keystone): State<Arc<FakeKeystone>>, headers: HeaderMap) -> StatusCode {
+    let token = headers["x-subject-token"].to_str().expect("a token").to_owned();
+    keystone.revoked.lock().expect("sound").push(token);
+    StatusCode::NO_CONTENT
 }
 
 async fn tell(
@@ -60,19 +87,26 @@ async fn tell(
     axum::Json(json!({"token": token})).into_response()
 }
 
-struct Lab {
-    keystone: Arc<FakeKeystone>,
-    world: World,
+pub(crate) struct Lab {
+    pub(crate) keystone: Arc<FakeKeystone>,
+    pub(crate) world: World,
 }
 
 impl Lab {
-    async fn new() -> Self {
+    pub(crate) fn breaks(&self) {
+        self.keystone.is_broken.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await
     }
 
     async fn with(change: impl FnOnce(&mut api::KeystoneConfig)) -> Self {
         let keystone = Arc::new(FakeKeystone::default());
-        let router = Router::new().route("/v3/auth/tokens", post(issue).get(tell)).with_state(Arc::clone(&keystone));
+        let router = Router::new()
+            .route("/v3/auth/tokens", post(issue).get(tell).delete(revoke))
+            .route("/v3/auth/projects", get(projects))
+            .with_state(Arc::clone(&keystone));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let auth_url = format!("http://{}/v3", listener.local_addr().expect("an address"));
         drop(stdx::task::spawn("fake keystone", async move { axum::serve(listener, router).await }));
@@ -88,14 +122,14 @@ impl Lab {
     }
 }
 
-async fn world(auth_url: &str, change: impl FnOnce(&mut api::KeystoneConfig)) -> World {
+pub(crate) async fn world(auth_url: &str, change: impl FnOnce(&mut api::KeystoneConfig)) -> World {
     World::with(|config| {
         config.auth_strategy = api::AuthStrategy::Keystone;
         config.keystone_authtoken = api::KeystoneConfig {
             auth_url: auth_url.to_owned(),
             www_authenticate_uri: Some("http://keystone.example/v3".to_owned()),
             username: "cinder".to_owned(),
-            password: Secret::new("labservice"),
+            password: Secret::new(PASSWORD),
             project_name: "service".to_owned(),
             ..api::KeystoneConfig::default()
         };
@@ -145,7 +179,7 @@ async fn without_a_good_token_nobody_gets_in() {
 async fn a_broken_keystone_is_a_503_that_says_when_to_come_again() {
     let lab = Lab::new().await;
     lab.get(&ours("/volumes"), &member()).await.expect(200);
-    lab.keystone.is_broken.store(true, Ordering::SeqCst);
+    lab.breaks();
     let reply = lab.get(&ours("/volumes"), &format!("admin-{OURS}")).await;
     reply.refused(503, "The identity service is not available; try again.");
     assert!(reply.header("retry-after").is_some_and(|secs| secs.parse::<u32>().is_ok_and(|secs| secs > 0)));
@@ -242,14 +276,14 @@ async fn a_service_finishes_what_its_user_began() {
     is_challenged(&send(&strict.world, "GET", &volumes, &headers, None).await);
 }
 
-mod real {
+pub(crate) mod real {
     use std::time::Duration;
 
     use openstack::{Credentials, Domain, Password, Project, Session, User};
 
     use super::*;
 
-    fn keystone() -> String {
+    pub(crate) fn keystone() -> String {
         let name = "EMBERKEEP_TEST_KEYSTONE_URL";
         std::env::var(name).unwrap_or_else(|_| panic!("{name} must be set for the tests of module real"))
     }

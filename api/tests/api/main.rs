@@ -2,8 +2,11 @@
 
 mod accepting;
 mod attachments;
+mod browser;
 mod cancelling;
 mod configuration;
+mod console;
+mod console_keystone;
 mod discovery;
 mod fleet;
 mod fuzz;

@@ -3,7 +3,7 @@
 //!
 //! Setters of a row that is gone do nothing. Whoever needs to know uses a compare-and-set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::backup::{Backup, BackupStatus, Verdict, Verification};
 use domain::{BackupId, Error, Result, Timestamp, VolumeId};
@@ -358,16 +358,25 @@ pub async fn set_verification(conn: &mut Conn, id: BackupId, found: &Verificatio
 
 /// `None`: it was never verified, or it is gone.
 pub async fn verification(conn: &mut Conn, id: BackupId) -> Result<Option<Verification>> {
-    let row = sql("SELECT verified_at, verify_result, verify_reason FROM backups
-         WHERE id = $1 AND status <> 'deleted' AND verified_at IS NOT NULL")
-    .bind(id)
-    .fetch_optional(conn)
-    .await?;
-    let read = |row: Row| {
-        let verdict = row.word(TABLE.name, "verify_result", Verdict::parse)?;
-        Ok(Verification { at: row.time("verified_at")?, verdict, reason: row.opt_text("verify_reason")? })
-    };
-    row.map(read).transpose()
+    Ok(verifications(conn, &[id]).await?.remove(&id))
+}
+
+/// Of several backups; one that was never verified, or is gone, is absent.
+pub async fn verifications(conn: &mut Conn, ids: &[BackupId]) -> Result<BTreeMap<BackupId, Verification>> {
+    let mut found = BTreeMap::new();
+    for ids in ids.chunks(CHUNK) {
+        let (list, ids) = members(1, ids);
+        let text = format!(
+            "SELECT id, verified_at, verify_result, verify_reason FROM backups
+             WHERE id IN ({list}) AND status <> 'deleted' AND verified_at IS NOT NULL"
+        );
+        for row in ids.fold(sql(text), |query, id| query.bind(id)).fetch_all(conn).await? {
+            let verdict = row.word(TABLE.name, "verify_result", Verdict::parse)?;
+            let at = row.time("verified_at")?;
+            found.insert(row.id("id")?, Verification { at, verdict, reason: row.opt_text("verify_reason")? });
+        }
+    }
+    Ok(found)
 }
 
 /// As `volumes::stuck`.

@@ -49,6 +49,7 @@ fn greeting(endpoint: &str, data: &std::path::Path) -> String {
     let project = LOCAL_PROJECT;
     format!(
         "Emberkeep serves {endpoint}/v3, data in {data}. Ctrl-C stops it.\n\n\
+         In a browser: {endpoint}/console\n\n\
          For the cinder client (pip install python-cinderclient):\n  \
          alias cinder='cinder --os-auth-type noauth --os-endpoint {endpoint}/v3 --os-user-id demo --os-project-id {project}'\n  \
          cinder create --name first 1 && cinder backup-create first && cinder backup-list\n\n\

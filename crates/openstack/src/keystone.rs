@@ -132,12 +132,12 @@ fn lifetime(token: &TokenBody) -> Option<Duration> {
     u64::try_from(expires.micros() - issued.micros()).ok().map(Duration::from_micros)
 }
 
-fn versioned(auth_url: &str) -> String {
+pub(crate) fn versioned(auth_url: &str) -> String {
     let base = auth_url.trim_end_matches('/');
     if base.ends_with("/v3") { base.to_owned() } else { format!("{base}/v3") }
 }
 
-fn domain_json(domain: &Domain) -> Value {
+pub(crate) fn domain_json(domain: &Domain) -> Value {
     match domain {
         Domain::Id(id) => json!({"id": id}),
         Domain::Name(name) => json!({"name": name}),

@@ -10,6 +10,7 @@ mod identity;
 mod keystone;
 mod secret;
 mod session;
+mod sign_in;
 mod tempauth;
 mod token;
 mod validation;
@@ -19,5 +20,6 @@ pub use credentials::{ApplicationCredential, Credentials, Domain, Password, Proj
 pub use identity::Identity;
 pub use secret::Secret;
 pub use session::Session;
+pub use sign_in::{ProjectName, SignIn};
 pub use token::Token;
 pub use validation::{Expired, ValidationOptions, Validator};

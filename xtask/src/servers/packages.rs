@@ -34,6 +34,8 @@ const NEEDS: &[Need] = &[
     Need { file: "bin/mkfs.btrfs", packages: &["btrfs-progs"] },
     Need { file: "bin/mount", packages: &["mount"] },
     Need { file: "bin/promtool", packages: &["prometheus"] },
+    Need { file: "bin/chromium", packages: &["chromium"] },
+    Need { file: "bin/chromedriver", packages: &["chromium-driver"] },
     Need { file: "bin/setpriv", packages: &["util-linux"] },
 ];
 
