@@ -73,7 +73,7 @@ impl Broker for Opening {
         consumer
     }
 
-    async fn healthy(&self) -> bool {
+    async fn healthy(&self) -> Result<()> {
         self.broker.healthy().await
     }
 
@@ -212,7 +212,7 @@ async fn a_backup_that_was_given_away_unnoticed_stores_no_document() {
     done(rig.perform(Work::CreateVolume(wire::CreateVolume { volume: Some(volume(id, 1)), source: None })).await);
     rig.script.stolen.store(true, Ordering::SeqCst);
     rig.give(JobId::random(), 2, 1, create_backup(backup(BackupId::random(), id), volume(id, 1), true)).await;
-    rig.until("all objects are stored", |script| script.checkpoints.lock().expect("a lock").len() >= 4).await;
+    rig.until("all objects are stored", |script| script.checkpoints.lock().expect("a lock").len() >= 6).await;
     rig.until("no job runs", |script| {
         script.last_heartbeat.lock().expect("a lock").as_ref().is_some_and(|beat| beat.jobs.is_empty())
     })
@@ -220,7 +220,7 @@ async fn a_backup_that_was_given_away_unnoticed_stores_no_document() {
     assert!(rig.is_silent());
     let place = rig.script.place.lock().expect("a lock").clone().expect("a place");
     let names = rig.object_names(&place.container).await;
-    assert_eq!(names.len(), 4, "no document: {names:?}");
+    assert_eq!(names.len(), 6, "no document: {names:?}");
     let entries = std::fs::read_dir(rig.directory.path().join("pool")).expect("a pool");
     assert_eq!(entries.count(), 2, "the frozen copy is left to the next worker");
 }
