@@ -30,6 +30,6 @@ mod serve;
 mod tests;
 mod views;
 
-pub use authentication::KeystoneConfig;
+pub use authentication::{KeystoneConfig, greet as greet_keystone};
 pub use config::{AuthStrategy, Config, PolicyConfig, QuotaConfig, Sections};
 pub use serve::{Deps, bind, serve, service};

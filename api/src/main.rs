@@ -32,11 +32,14 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         notifications: sections.oslo_messaging_notifications,
         ..sections.api
     };
-    let listener = api::bind(&config).await?;
     let database = db::Database::connect(&sections.database).await?;
-    database.migrate().await?;
     let broker = messaging::connect(&sections.messaging, &shutdown)?;
     health::spawn(&sections.health, outbox::needs(&database, &broker), shutdown.clone()).await?;
+    if !outbox::ready(&database, &shutdown).await? {
+        return Ok(());
+    }
+    let listener = api::bind(&config).await?;
+    stdx::task::spawn("greet Keystone", api::greet_keystone(config.clone(), shutdown.clone()));
     let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
     api::serve(api::Deps { database: database.clone(), nudge }, config, listener, shutdown).await?;
     broker.close().await;

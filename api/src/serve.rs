@@ -32,8 +32,8 @@ pub struct Deps {
 /// Listens where the configuration says. `noauth` on a public address is refused before anything is bound.
 pub async fn bind(config: &Config) -> Result<TcpListener> {
     let failed = |error| {
-        let message = format!("cannot listen on {} ([api] listen)", config.listen);
-        Error::new(Kind::Unavailable, message).with_source(error)
+        let refused = chassis::listen::refused("[api] listen", &config.listen, error);
+        Error::new(Kind::Unavailable, refused.to_string()).with_source(refused.source)
     };
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&config.listen).await.map_err(failed)?.collect();
     for address in &addresses {

@@ -29,4 +29,4 @@ pub use config::{Config, EngineConfig, Layout, Naming, Sections};
 pub use contact::Contact;
 pub use link::{Calls, Commands};
 pub use operations::Operations;
-pub use service::{Deps, Ports, run, run_over};
+pub use service::{Deps, Ports, make_spool, run, run_over};

@@ -66,11 +66,22 @@ impl From<Deps> for Ports {
 /// Runs a worker until `shutdown`, then drains: running jobs get `drain_timeout_secs`, what still runs then is handed back
 /// and another worker goes on. Dropping the future instead is a crash: leases end, nothing is reported.
 pub async fn run(deps: Deps, config: Config, contact: Contact, shutdown: CancellationToken) -> Result<()> {
-    tokio::fs::create_dir_all(&config.spool_dir).await.map_err(|error| {
-        let message = format!("[worker] spool_dir {} cannot be made", config.spool_dir.display());
-        Error::invalid(message).with_source(error)
-    })?;
+    make_spool(&config)?;
     keep(Ports::from(deps), config, contact, shutdown).await
+}
+
+/// Makes the directory in which hashes wait.
+///
+/// # Errors
+/// `Unavailable` when that cannot be done now.
+pub fn make_spool(config: &Config) -> Result<()> {
+    std::fs::create_dir_all(&config.spool_dir).map_err(|error| {
+        let message = format!(
+            "[worker] spool_dir {} cannot be made: let the service's user write there, or name another directory.",
+            config.spool_dir.display()
+        );
+        Error::unavailable(message).with_source(error)
+    })
 }
 
 /// [`run`] over any ways out.
@@ -137,11 +148,17 @@ async fn keep(ports: Ports, config: Config, contact: Contact, shutdown: Cancella
 /// Tries until a scheduler answers; only a refusal is an error.
 async fn register(link: &Link, identity: &Identity, spaces: &Spaces) -> Result<Lease> {
     let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+    let mut told = false;
     loop {
         match link.register(identity.registration(spaces.reports())).await {
             Ok(answer) => return Lease::parse(answer),
             Err(error) if !error.retryable() => return Err(error),
-            Err(error) => tracing::warn!(error = %Chain(&error), "not registered yet"),
+            // Health tells of it from then on.
+            Err(error) if told => tracing::debug!(error = %Chain(&error), "not registered yet"),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "not registered yet; it is tried again");
+                told = true;
+            }
         }
         tokio::time::sleep(backoff.next_delay()).await;
     }

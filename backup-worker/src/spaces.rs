@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chassis::trouble;
 use domain::placement::Backend;
 use proto::worker as wire;
 use stdx::report::Chain;
@@ -16,6 +17,9 @@ const PERIOD: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(45);
 /// How long a starting worker waits for its pools.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
+
+/// With less room a pool is full: nothing can be written.
+const FREE_MIN_BYTES: u64 = 1 << 20;
 
 /// The last answer of each pool, by its name.
 type Latest = Arc<Mutex<BTreeMap<String, Answered>>>;
@@ -74,6 +78,7 @@ fn report(name: &str, Answered { backend, space, .. }: &Answered) -> wire::Pool 
 
 async fn ask(pool: Arc<dyn Pool>, latest: Latest, answered: tokio::sync::oneshot::Sender<()>) {
     let mut answered = Some(answered);
+    let what = format!("pool {}", pool.name());
     loop {
         let asked = Arc::clone(&pool);
         match stdx::task::blocking(move || asked.space()).await {
@@ -81,10 +86,17 @@ async fn ask(pool: Arc<dyn Pool>, latest: Latest, answered: tokio::sync::oneshot
                 let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
                 let answered = Answered { at: Instant::now(), backend: pool.backend().clone(), space };
                 latest.insert(pool.name().to_owned(), answered);
+                drop(latest);
+                if space.free_bytes < FREE_MIN_BYTES {
+                    trouble::note(
+                        &what,
+                        &format!("Pool {} has no space left: free some, or give it more.", pool.name()),
+                    );
+                } else {
+                    trouble::over(&what);
+                }
             }
-            Ok(Err(error)) => {
-                tracing::warn!(pool = pool.name(), error = %Chain(&error), "pool does not say how much room it has");
-            }
+            Ok(Err(error)) => trouble::note(&what, error.message()),
             Err(error) => {
                 tracing::error!(pool = pool.name(), error = %Chain(&error), "asking a pool for its room failed")
             }

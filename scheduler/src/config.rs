@@ -117,7 +117,8 @@ impl Config {
         match (&self.tls_certificate, &self.tls_client_ca) {
             _ if ip.is_loopback() => None,
             (None, _) => Some(
-                "workers connect without TLS, and not only from this machine: who reaches this address can read what                  they are told and register as one of them; see tls_certificate, tls_key and tls_client_ca",
+                "workers connect without TLS, and not only from this machine: who reaches this address can read what \
+                 they are told and register as one of them; see tls_certificate, tls_key and tls_client_ca",
             ),
             (Some(_), None) => Some(
                 "workers show no certificates: who reaches this address can register as one of them; see tls_client_ca",

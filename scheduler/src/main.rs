@@ -29,10 +29,12 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     }
     let shutdown = chassis::shutdown::signals();
     let database = db::Database::connect(&sections.database).await?;
-    database.migrate().await?;
     let broker = messaging::connect(&sections.messaging, &shutdown)?;
-    let listener = tokio::net::TcpListener::bind(&sections.scheduler.listen).await?;
     health::spawn(&sections.health, outbox::needs(&database, &broker), shutdown.clone()).await?;
+    if !outbox::ready(&database, &shutdown).await? {
+        return Ok(());
+    }
+    let listener = chassis::listen::bind("[scheduler] listen", &sections.scheduler.listen).await?;
     let nudge = outbox::Relay::spawn(database.clone(), broker.clone(), shutdown.clone());
     let deps = Deps { database: database.clone(), broker: broker.clone(), nudge };
     let config = scheduler::Config { notifications: sections.oslo_messaging_notifications, ..sections.scheduler };

@@ -312,7 +312,7 @@ impl Drop for Service {
 }
 
 /// Makes a database beside the one that `server` names; answers its URL.
-pub(crate) async fn fresh_database(server: &str) -> Result<String> {
+pub async fn fresh_database(server: &str) -> Result<String> {
     let name = format!("services_{}", uuid::Uuid::new_v4().simple());
     let mut connection = sqlx::PgConnection::connect(server).await.context("connect to PostgreSQL")?;
     let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));

@@ -18,6 +18,21 @@ pub(crate) async fn switch(call: &Call, host: &str, binary: &str, disabled: bool
     tx.commit().await
 }
 
+/// One that is gone for good. What lives would come back by itself, without an operator's word about it.
+pub(crate) async fn remove(call: &Call, host: &str, binary: &str) -> Result<()> {
+    let mut tx = call.app.database.begin("remove service").await?;
+    match services::get(&mut tx, host, binary).await? {
+        None => return Err(Error::new(Kind::NotFound, not_found(host, binary))),
+        Some(service) if service.reported_at >= call.alive_since() => {
+            let message =
+                format!("Service {binary} on host {host} is up: stop it, and wait until it is shown as down.");
+            return Err(Error::new(Kind::Conflict, message));
+        }
+        Some(_) => services::remove(&mut tx, host, binary).await?,
+    };
+    tx.commit().await
+}
+
 /// All services of exactly this host.
 pub(crate) async fn switch_host(call: &Call, host: &str, disabled: bool) -> Result<()> {
     let mut tx = call.app.database.begin("switch host").await?;

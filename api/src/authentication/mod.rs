@@ -4,8 +4,11 @@ mod keystone;
 mod noauth;
 mod section;
 
+use std::time::Duration;
+
 use domain::Result;
 use http::{HeaderMap, HeaderValue};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{AuthStrategy, Config};
 use crate::context::Caller;
@@ -15,6 +18,7 @@ use keystone::Keystone;
 pub use section::KeystoneConfig;
 
 const TOKEN_HEADER: &str = "x-auth-token";
+const GREETING_PERIOD: Duration = Duration::from_secs(10);
 
 /// The one way that the configuration chose.
 #[derive(Debug)]
@@ -50,6 +54,19 @@ impl Authenticator {
             Self::Keystone(keystone) => keystone.caller(token, headers).await,
         }
     }
+}
+
+/// Signs in to Keystone, so that what is wrong with `[keystone_authtoken]` is told before the first request asks.
+pub async fn greet(config: Config, stop: CancellationToken) {
+    let AuthStrategy::Keystone = config.auth_strategy else { return };
+    // What cannot be used at all is refused elsewhere.
+    let Ok(validator) = config.keystone_authtoken.validator() else { return };
+    let signed_in = async {
+        while !validator.signs_in().await {
+            tokio::time::sleep(GREETING_PERIOD).await;
+        }
+    };
+    stop.run_until_cancelled(signed_in).await;
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

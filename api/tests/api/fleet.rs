@@ -86,3 +86,24 @@ async fn dead_letters_are_seen_sent_again_and_forgotten() {
     member.get("/emberkeep/dead-letters").await.expect(403);
     member.post("/emberkeep/dead-letters/m3/replay", json!({})).await.expect(403);
 }
+
+#[tokio::test]
+async fn a_service_that_is_gone_for_good_is_forgotten() {
+    let world = World::new().await;
+    let admin = world.admin();
+    put_worker(&world).await;
+    let path = "/emberkeep/services/storage-1/cinder-backup";
+    world.member().delete(path).await.expect(403);
+    admin
+        .delete(path)
+        .await
+        .refused(409, "Service cinder-backup on host storage-1 is up: stop it, and wait until it is shown as down.");
+    let mut tx = world.database.begin("test: silence").await.expect("begin");
+    let long_ago = Timestamp::from_micros(1);
+    db::services::report(&mut tx, "storage-1", "cinder-backup", "nova", long_ago).await.expect("reported");
+    tx.commit().await.expect("commit");
+    admin.delete(path).await.expect(204);
+    let left = admin.get("/os-services?host=storage-1").await.expect(200);
+    assert_eq!(left, json!({"services": []}));
+    admin.delete(path).await.refused(404, "Service cinder-backup could not be found on host storage-1.");
+}

@@ -1,8 +1,7 @@
 //! What restarts and balances services asks of them: `GET /livez` answers while the process runs, `GET /readyz` when it can
-//! do its work, else it names what is away; `GET /metrics` shows what the process counts. On an address of its own, without
+//! do its work, else it says what is away and what to do; `GET /metrics` shows what the process counts. On an address of its own, without
 //! identification, saying nothing of the data.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +18,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, listen_address};
-use crate::metrics;
+use crate::{listen, metrics, trouble};
 
 /// What does not answer in this time is away.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How often it is looked whether nobody asks or not, so that the log tells of what is away.
+const PERIOD: Duration = Duration::from_secs(10);
 
 /// What restarts, balances and watches the service is answered here.
 #[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
@@ -39,7 +40,7 @@ impl Config {
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = bool> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Probe = Box<dyn Fn() -> Answer + Send + Sync>;
 
 /// What a service needs to do its work.
@@ -53,11 +54,11 @@ impl std::fmt::Debug for Needs {
 }
 
 impl Needs {
-    /// `probe` says whether it is there.
+    /// `probe` says what is wrong with it and what to do, in a sentence.
     #[must_use]
     pub fn with<F>(mut self, name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = bool> + Send + 'static,
+        F: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.0.push((name, Box::new(move || Box::pin(probe()))));
         self
@@ -68,28 +69,54 @@ impl Needs {
         let mut found = serde_json::Map::new();
         let mut ready = true;
         for (name, probe) in &self.0 {
-            let there = tokio::time::timeout(PATIENCE, probe()).await.unwrap_or(false);
-            ready &= there;
-            found.insert((*name).to_owned(), if there { "ok" } else { "away" }.into());
+            let silent = |_| Err(format!("The {name} does not answer within {} seconds.", PATIENCE.as_secs()));
+            let answer = tokio::time::timeout(PATIENCE, probe()).await.unwrap_or_else(silent);
+            match &answer {
+                Ok(()) => trouble::over(name),
+                Err(sentence) => trouble::note(name, sentence),
+            }
+            ready &= answer.is_ok();
+            found.insert((*name).to_owned(), if answer.is_ok() { "ok" } else { "away" }.into());
         }
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        (status, json!({"ready": ready, "needs": found}))
+        (status, json!({"ready": ready, "needs": found, "troubles": trouble::standing()}))
     }
 }
 
-/// Serves until `shutdown`, where an address is given.
+/// Looks until `shutdown`, and tells where an address is given.
 ///
 /// # Errors
 /// When it cannot be listened there.
-pub async fn spawn(config: &Config, needs: Needs, shutdown: CancellationToken) -> io::Result<()> {
-    let Some(listen) = &config.listen else { return Ok(()) };
-    let listener = TcpListener::bind(listen).await?;
-    tracing::info!(listen = %listener.local_addr()?, "health is told");
-    stdx::task::spawn("health", serve(listener, needs, shutdown));
+pub async fn spawn(config: &Config, needs: Needs, shutdown: CancellationToken) -> Result<(), listen::Refused> {
+    let needs = Arc::new(needs);
+    if let Some(listen) = &config.listen {
+        let listener = listen::bind("[health] listen", listen).await?;
+        tracing::info!(
+            listen = listener.local_addr().map_or_else(|_| listen.clone(), |at| at.to_string()),
+            "health is told"
+        );
+        stdx::task::spawn("health", serve(listener, Arc::clone(&needs), shutdown.clone()));
+    }
+    stdx::task::spawn("needs", async move {
+        // A stopping service closes what it needs: the wish to stop comes first.
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            () = watch(&needs) => {}
+        }
+    });
     Ok(())
 }
 
-async fn serve(listener: TcpListener, needs: Needs, shutdown: CancellationToken) {
+/// The first look leaves a starting process time to reach what it needs.
+async fn watch(needs: &Needs) {
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        needs.look().await;
+    }
+}
+
+async fn serve(listener: TcpListener, needs: Arc<Needs>, shutdown: CancellationToken) {
     let ready = async |State(needs): State<Arc<Needs>>| {
         let (status, found) = needs.look().await;
         (status, Json(found))
@@ -99,7 +126,7 @@ async fn serve(listener: TcpListener, needs: Needs, shutdown: CancellationToken)
         .route("/livez", get(async || "ok"))
         .route("/readyz", get(ready))
         .route("/metrics", get(measured))
-        .with_state(Arc::new(needs));
+        .with_state(needs);
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::warn!(%error, "health is not told any more");
@@ -128,21 +155,26 @@ mod tests {
     async fn who_is_not_ready_says_what_is_away() {
         let there = Arc::new(AtomicBool::new(true));
         let seen = Arc::clone(&there);
-        let needs = Needs::default().with("database", async || true).with("broker", move || {
+        let needs = Needs::default().with("database", async || Ok(())).with("broker", move || {
             let there = seen.load(Ordering::SeqCst);
-            async move { there }
+            async move { if there { Ok(()) } else { Err("The broker is gone: call it.".to_owned()) } }
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
-        let served = stdx::task::spawn("health", serve(listener, needs, shutdown.clone()));
+        let served = stdx::task::spawn("health", serve(listener, Arc::new(needs), shutdown.clone()));
         assert!(ask(address, "/livez").await.ends_with("ok"));
         assert!(ask(address, "/metrics").await.contains("content-type: text/plain; version=0.0.4"));
         assert!(ask(address, "/readyz").await.starts_with("HTTP/1.1 200"));
         there.store(false, Ordering::SeqCst);
         let away = ask(address, "/readyz").await;
         assert!(away.starts_with("HTTP/1.1 503"), "{away}");
-        for part in [r#""ready":false"#, r#""broker":"away""#, r#""database":"ok""#] {
+        for part in [
+            r#""ready":false"#,
+            r#""broker":"away""#,
+            r#""database":"ok""#,
+            r#""broker":"The broker is gone: call it.""#,
+        ] {
             assert!(away.contains(part), "{away}");
         }
         assert!(ask(address, "/livez").await.starts_with("HTTP/1.1 200"), "a process that waits is alive");

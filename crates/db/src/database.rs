@@ -8,9 +8,10 @@
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Error, Result};
+use domain::{Error, Kind, Result, Timestamp};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -19,10 +20,10 @@ use stdx::backoff::Backoff;
 use tokio::time::Instant;
 
 use crate::conn::{Inner, sql};
-use crate::error::{classify, is_busy};
+use crate::error::{advice, classify, is_busy};
 use crate::{Config, Conn, migrate};
 
-/// How long a caller waits for a free connection, and a starting service for a database that does not listen yet.
+/// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long SQLite waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +45,8 @@ const POSTGRES_SETTINGS: [(&str, &str); 6] = [
 #[derive(Clone, Debug)]
 pub struct Database {
     pools: Pools,
+    /// For sentences about it: `PostgreSQL at host:port`.
+    name: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,18 +62,16 @@ enum Pools {
 
 impl Database {
     /// Opens the database that `config.connection` names; a SQLite file is created where its directory exists.
-    /// Errors: `Invalid` when the text names no database, `Unavailable` when the database does not answer.
+    /// PostgreSQL is connected to when it is needed; see [`Database::healthy`].
+    /// Errors: `Invalid` when the text names no database, `Unavailable` when the file cannot be opened.
     pub async fn connect(config: &Config) -> Result<Self> {
-        let pools = match config.connection.split_once("://") {
-            Some(("sqlite", path)) if !path.is_empty() => open_sqlite(Path::new(path), config.max_pool_size).await?,
-            Some(("postgresql" | "postgres", _)) => open_postgres(config).await?,
-            _ => {
-                return Err(Error::invalid(
-                    "[database] connection must be sqlite:///path/to/file or postgresql://user:password@host/database.",
-                ));
-            }
-        };
-        Ok(Self { pools })
+        match config.connection.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() => open_sqlite(Path::new(path), config.max_pool_size).await,
+            Some(("postgresql" | "postgres", _)) => open_postgres(config),
+            _ => Err(Error::invalid(
+                "[database] connection must be sqlite:///path/to/file or postgresql://user:password@host/database.",
+            )),
+        }
     }
 
     /// A SQLite file whose statements are carried out by the thread that asks.
@@ -79,7 +80,7 @@ impl Database {
     /// When the file cannot be opened.
     #[cfg(feature = "simulation")]
     pub fn simulated(path: &Path) -> Result<Self> {
-        Ok(Self { pools: Pools::Direct(crate::direct::Direct::open(path)?) })
+        Ok(Self { pools: Pools::Direct(crate::direct::Direct::open(path)?), name: "The simulated database".into() })
     }
 
     /// Begins a transaction. `name` says what it is for, as in "accept backup"; errors inside carry it.
@@ -115,18 +116,45 @@ impl Database {
 
     /// Brings the schema up to this version of the code; see [`migrate::run`].
     pub async fn migrate(&self) -> Result<()> {
-        migrate::run(self).await
+        migrate::run(self).await.map_err(|error| self.explained(error))
     }
 
-    /// Whether the database answers, within a few seconds.
+    /// Whether the database answers, within a few seconds; the error says what is wrong and what to do.
     pub async fn healthy(&self) -> Result<()> {
         let ping = async {
             let mut conn = self.read().await?;
             sql("SELECT 1 AS one").fetch_one(&mut conn).await.map(drop)
         };
-        match tokio::time::timeout(HEALTH_TIMEOUT, ping).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(Error::unavailable("The database does not answer.")),
+        let silent = |_| Err(Error::unavailable("The database does not answer."));
+        let answer = tokio::time::timeout(HEALTH_TIMEOUT, ping).await.unwrap_or_else(silent);
+        answer.map_err(|error| self.explained(error))
+    }
+
+    /// How far this machine's clock is ahead of the database's, where that has one of its own; microseconds.
+    pub async fn clock_ahead_micros(&self) -> Result<Option<i64>> {
+        if !matches!(self.pools, Pools::Postgres(_)) {
+            return Ok(None);
+        }
+        let mut conn = self.read().await?;
+        let asked = Timestamp::now().micros();
+        let now = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US') AS now";
+        let text = sql(now).fetch_one(&mut conn).await?.text("now")?;
+        let theirs = Timestamp::parse(&text).ok_or_else(|| Error::internal("The database's time is none."))?.micros();
+        // Half of the way was there and half was back.
+        Ok(Some(i64::midpoint(asked, Timestamp::now().micros()) - theirs))
+    }
+
+    /// For sentences: `PostgreSQL at host:port`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the program itself refuses says enough.
+    fn explained(&self, error: Error) -> Error {
+        match error.kind() {
+            Kind::Invalid => error,
+            _ => Error::unavailable(advice(&self.name, &error)).with_source(error),
         }
     }
 
@@ -180,7 +208,7 @@ impl DerefMut for Tx {
     }
 }
 
-async fn open_sqlite(path: &Path, readers_max: u32) -> Result<Pools> {
+async fn open_sqlite(path: &Path, readers_max: u32) -> Result<Database> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !directory.is_dir() {
         return Err(Error::invalid(format!(
@@ -188,6 +216,7 @@ async fn open_sqlite(path: &Path, readers_max: u32) -> Result<Pools> {
             directory.display()
         )));
     }
+    let name = format!("The database file {}", path.display());
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -198,11 +227,12 @@ async fn open_sqlite(path: &Path, readers_max: u32) -> Result<Pools> {
     // A connection to a file has no reason to grow old.
     let pool = || PoolOptions::<Sqlite>::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
     // The writer first: it creates the file and its journal, readers only find them.
-    let writer = create_sqlite(|| pool().max_connections(1).connect_with(options.clone()))
-        .await
-        .map_err(|error| classify(format!("open {}", path.display()), error))?;
+    let writer = create_sqlite(|| pool().max_connections(1).connect_with(options.clone())).await.map_err(|error| {
+        let error = classify(format!("open {}", path.display()), error);
+        Error::unavailable(advice(&name, &error)).with_source(error)
+    })?;
     let readers = pool().max_connections(readers_max.max(1)).connect_lazy_with(options.pragma("query_only", "ON"));
-    Ok(Pools::Sqlite { writer, readers })
+    Ok(Database { pools: Pools::Sqlite { writer, readers }, name: name.into() })
 }
 
 /// Connects again while another process is just creating the same file: SQLite does not wait for a change of the journal
@@ -222,7 +252,7 @@ async fn create_sqlite<F: Future<Output = sqlx::Result<SqlitePool>>>(
     }
 }
 
-async fn open_postgres(config: &Config) -> Result<Pools> {
+fn open_postgres(config: &Config) -> Result<Database> {
     let options = PgConnectOptions::from_str(&config.connection)
         .map_err(|error| {
             Error::invalid("[database] connection is no PostgreSQL address: postgresql://user:password@host/database.")
@@ -230,12 +260,10 @@ async fn open_postgres(config: &Config) -> Result<Pools> {
         })?
         .application_name("emberkeep")
         .options(POSTGRES_SETTINGS);
-    let address = format!("{}:{}", options.get_host(), options.get_port());
+    let name = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
     let pool = PoolOptions::<Postgres>::new()
         .max_connections(config.max_pool_size.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(|error| classify(format!("connect to PostgreSQL at {address}"), error))?;
-    Ok(Pools::Postgres(pool))
+        .connect_lazy_with(options);
+    Ok(Database { pools: Pools::Postgres(pool), name: name.into() })
 }

@@ -34,6 +34,38 @@ pub(crate) fn of_sqlite(act: &str, code: i32, error: impl StdError + Send + Sync
     Error::new(kind, message).with_source(Failure { act: act.to_owned(), source: Box::new(error) })
 }
 
+/// What is wrong with the database of that name and what to do, in one sentence.
+pub(crate) fn advice(name: &str, error: &Error) -> String {
+    let failure = StdError::source(error).and_then(|source| source.downcast_ref::<Failure>());
+    let source = failure.map(|failure| failure.source.as_ref());
+    let inner = source.and_then(|source| source.downcast_ref::<Box<dyn sqlx::error::DatabaseError>>());
+    let code = inner.and_then(|inner| inner.code()).unwrap_or_default();
+    let is_tls = source.and_then(|source| source.downcast_ref()).is_some_and(|it| matches!(it, sqlx::Error::Tls(_)));
+    let what = match code.as_ref() {
+        // SQLSTATEs have five signs, SQLite's codes fewer.
+        "28P01" | "28000" => "refuses the login: see user and password in [database] connection, and its pg_hba.conf",
+        "3D000" => "has no such database: create it, or name another in [database] connection",
+        "42501" => "does not let the user make tables: make it the owner of the database",
+        "53100" => "has no room on its disk: free some",
+        "53300" => "has no connection left: raise its max_connections, or lower [database] max_pool_size",
+        "25006" => "takes no writes, as a standby does: name the primary in [database] connection",
+        _ if is_tls => "does not agree on TLS: see sslmode and sslrootcert in [database] connection",
+        code if code.len() < 5 && inner.is_some() => sqlite_advice(code),
+        _ => "does not answer: see that it runs and lets this machine in, and what [database] connection names",
+    };
+    format!("{name} {what}.")
+}
+
+fn sqlite_advice(code: &str) -> &'static str {
+    match code.parse::<i32>().map(|code| code & 0xff) {
+        Ok(8 | 14) => "cannot be opened: let the service read and write it and its directory",
+        Ok(11) => "is damaged: restore it from its backup",
+        Ok(13) => "has no room on its disk: free some",
+        Ok(26) => "is no SQLite database: name another file in [database] connection",
+        _ => "cannot be used now: the log says why",
+    }
+}
+
 /// Whether the database only asks to come again.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
     kind_of(error) == BUSY

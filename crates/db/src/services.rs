@@ -112,6 +112,12 @@ pub async fn set_disabled(
     Ok(changed > 0)
 }
 
+/// Forgets the service until it reports again. False when it is not there.
+pub async fn remove(conn: &mut Conn, host: &str, binary: &str) -> Result<bool> {
+    let text = "DELETE FROM services WHERE host = $1 AND binary_name = $2";
+    Ok(sql(text).bind(host).bind(binary).execute(conn).await? > 0)
+}
+
 fn from_row(row: &Row) -> Result<Service> {
     Ok(Service {
         host: row.text("host")?,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use storage::ObjectStore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -60,12 +60,12 @@ impl OneProcess {
         let background = CancellationToken::new();
         let broker = messaging::connect(&sections.worker.messaging, &background).context("reach the broker")?;
         let database = db::Database::connect(&sections.database).await.context("open the database")?;
-        database.migrate().await.context("migrate the database")?;
+        let needs = outbox::needs(&database, &broker);
+        chassis::health::spawn(&sections.worker.health, needs, shutdown.clone()).await?;
+        ensure!(Box::pin(outbox::ready(&database, &shutdown)).await?, "stopped before the database was there");
         let listener = api::bind(&sections.api).await?;
         let address = listener.local_addr()?;
 
-        let needs = outbox::needs(&database, &broker);
-        chassis::health::spawn(&sections.worker.health, needs, shutdown.clone()).await.context("tell the health")?;
         let nudge = outbox::Relay::spawn(database.clone(), Arc::clone(&broker), background.clone());
         let (channel, incoming) = wire::in_memory();
         let deps = scheduler::Deps { database: database.clone(), broker: Arc::clone(&broker), nudge: nudge.clone() };

@@ -52,6 +52,31 @@ fn a_mistake_in_the_configuration_is_named_and_exits_64() {
 }
 
 #[test]
+fn what_keeps_it_from_serving_is_one_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let is_no_database = directory.path().join("no.db");
+    fs::write(&is_no_database, "nothing of the kind ".repeat(100)).unwrap();
+    let database = format!("sqlite://{}", is_no_database.display());
+    for (variable, value, said) in [
+        ("EMBERKEEP_API__LISTEN", address.as_str(), "([api] listen): another process listens there already"),
+        ("EMBERKEEP_HEALTH__LISTEN", address.as_str(), "([health] listen): another process listens there already"),
+        ("EMBERKEEP_DATABASE__CONNECTION", database.as_str(), "no.db is no SQLite database: name another file"),
+        ("EMBERKEEP_DATABASE__CONECTION", database.as_str(), "there is no such option: did you mean `connection`?"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_emberkeep"))
+            .args(["serve", "--data-dir", directory.path().to_str().unwrap()])
+            .env("EMBERKEEP_API__LISTEN", "127.0.0.1:0")
+            .env(variable, value)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && errors.contains(said), "{variable}: {errors}");
+    }
+}
+
+#[test]
 fn an_authority_is_made_once_and_signs_what_comes_later() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("tls");

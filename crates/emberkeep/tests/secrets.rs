@@ -201,13 +201,13 @@ fn the_databases_password_stays_out_of_the_log() {
     let secret = format!("{MARK}-database");
     let at =
         |port: u16| format!("[database]\nconnection = 'postgresql://emberkeep:{secret}@127.0.0.1:{port}/emberkeep'\n");
-    let refused = Process::start(&at(server.port), "text");
+    let refused =
+        (Process::start(&at(server.port), "text"), "refuses the login: see user and password in [database] connection");
     // Nobody listens on port 1.
-    let away = Process::start(&at(1), "json");
-    for process in [refused, away] {
-        let log = process.everything(true);
-        assert_silent(&log, &[&secret]);
-        assert!(log.contains("127.0.0.1"), "{}", tail(&log));
+    let away = (Process::start(&at(1), "json"), "PostgreSQL at 127.0.0.1:1 does not answer: see that it runs");
+    for (process, said) in [refused, away] {
+        process.until(said, || process.log().contains(said));
+        assert_silent(&process.everything(false), &[&secret]);
     }
     assert!(server.heard(&secret), "the password was sent");
 }

@@ -82,8 +82,8 @@ impl Broker for Memory {
         }))
     }
 
-    async fn healthy(&self) -> bool {
-        !self.closed.is_cancelled()
+    async fn healthy(&self) -> Result<()> {
+        if self.closed.is_cancelled() { Err(Error::unavailable("the message broker is closed")) } else { Ok(()) }
     }
 
     async fn close(&self) {

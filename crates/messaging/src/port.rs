@@ -67,8 +67,8 @@ pub trait Broker: std::fmt::Debug + Send + Sync {
     /// Starts receiving, at most `prefetch` unsettled at once. Declares the queue.
     async fn consume(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Consumer>>;
 
-    /// Whether a publish would be taken now, for readiness.
-    async fn healthy(&self) -> bool;
+    /// Whether a publish would be taken now; the error says what is wrong and what to do.
+    async fn healthy(&self) -> Result<()>;
 
     /// Ends all consumers and connections.
     async fn close(&self);

@@ -64,7 +64,7 @@ impl Broker for RabbitMq {
         Ok(Box::new(consumer.await.ok_or_else(closed)?))
     }
 
-    async fn healthy(&self) -> bool {
+    async fn healthy(&self) -> Result<()> {
         self.publisher.healthy().await
     }
 

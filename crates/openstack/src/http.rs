@@ -102,7 +102,10 @@ pub fn retry_after(error: &Error) -> Option<Duration> {
 /// A request that got no answer, or not the whole of one.
 #[must_use]
 pub fn transport_error(peer: &str, error: reqwest::Error) -> Error {
-    Error::unavailable(format!("Connection to {peer} failed.")).with_source(error.without_url())
+    Error::unavailable(format!(
+        "{peer} cannot be reached: see that it runs, and the address and certificates in the configuration."
+    ))
+    .with_source(error.without_url())
 }
 
 /// The body of an answer of at most `limit_bytes`. `peer` names the service in errors.

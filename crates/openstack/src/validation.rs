@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::trouble;
 use domain::{Error, Result, Timestamp};
 use reqwest::Client;
 use reqwest::header::HeaderValue;
@@ -59,6 +60,9 @@ pub struct Validator {
     lanes: [Mutex<Option<Instant>>; LANES],
 }
 
+/// What troubles are about.
+const KEYSTONE: &str = "keystone";
+
 /// A token is remembered by its hash, never by itself.
 type Key = [u8; 32];
 
@@ -89,6 +93,18 @@ impl Validator {
         timeout(limit, self.ask_once(&key, header, expired)).await.unwrap_or_else(|_| Err(unavailable(self.too_slow())))
     }
 
+    /// Whether the service user gets a token; if not, it stands as a trouble.
+    pub async fn signs_in(&self) -> bool {
+        match self.session.token().await {
+            Ok(_) => trouble::over(KEYSTONE),
+            Err(error) => {
+                trouble::note(KEYSTONE, error.message());
+                return false;
+            }
+        }
+        true
+    }
+
     fn remembered(&self, key: &Key, expired: Expired) -> Option<Option<Arc<Identity>>> {
         if self.refused.get(key).is_some() {
             return Some(None);
@@ -112,10 +128,12 @@ impl Validator {
         match asked.unwrap_or_else(|_| Err(self.too_slow())) {
             Ok(found) => {
                 *failed_at = None;
+                trouble::over(KEYSTONE);
                 Ok(self.remember(*key, found, expired))
             }
             Err(error) => {
                 *failed_at = Some(Instant::now());
+                trouble::note(KEYSTONE, error.message());
                 Err(unavailable(error))
             }
         }
@@ -123,7 +141,9 @@ impl Validator {
 
     fn too_slow(&self) -> Error {
         let secs = self.options.request_timeout.as_secs();
-        Error::unavailable(format!("Keystone did not answer within {secs} seconds."))
+        Error::unavailable(format!(
+            "Keystone did not answer within {secs} seconds: see that it runs, and what auth_url names."
+        ))
     }
 
     /// One question; a second one when our own token has become invalid.

@@ -284,8 +284,8 @@ impl Broker for Flaky {
         self.inner.consume(queue, prefetch).await
     }
 
-    async fn healthy(&self) -> bool {
-        !self.away.load(Ordering::Relaxed)
+    async fn healthy(&self) -> Result<()> {
+        if self.away.load(Ordering::Relaxed) { Err(Error::unavailable("away")) } else { Ok(()) }
     }
 
     async fn close(&self) {

@@ -252,8 +252,8 @@ impl Broker for SimulatedBroker {
         Ok(Box::new(Receiver(receiver)))
     }
 
-    async fn healthy(&self) -> bool {
-        self.hub.with(|shared| !shared.queues.away)
+    async fn healthy(&self) -> Result<()> {
+        if self.hub.with(|shared| shared.queues.away) { Err(Error::unavailable("away")) } else { Ok(()) }
     }
 
     async fn close(&self) {}

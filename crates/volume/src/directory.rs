@@ -270,8 +270,12 @@ impl Pool for DirectoryPool {
     }
 
     fn space(&self) -> Result<PoolSpace> {
-        let stat = rustix::fs::statvfs(&self.path)
-            .map_err(|error| failed(&format!("measure pool {}", self.name), error.into()))?;
+        let unusable = |error: rustix::io::Errno| {
+            failed(&format!("use pool {} at {}", self.name, self.path.display()), error.into())
+        };
+        let all = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::access(&self.path, all).map_err(unusable)?;
+        let stat = rustix::fs::statvfs(&self.path).map_err(unusable)?;
         let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
         Ok(PoolSpace { free_bytes: bytes(stat.f_bavail), total_bytes: bytes(stat.f_blocks) })
     }

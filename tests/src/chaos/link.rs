@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 const PIECE_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Mode {
+pub enum Mode {
     Pass,
     /// What is open is reset, what is new as well.
     Refuse,
@@ -33,7 +33,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    pub(super) fn random(random: &mut impl Rng) -> Self {
+    pub fn random(random: &mut impl Rng) -> Self {
         match random.random_range(0..6) {
             0 => Self::Refuse,
             1 => Self::Reset,
@@ -44,7 +44,7 @@ impl Mode {
         }
     }
 
-    pub(super) fn kind(self) -> &'static str {
+    pub fn kind(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Refuse => "refuse",
@@ -59,7 +59,7 @@ impl Mode {
 
 /// A listening proxy. What it carries ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Link {
+pub struct Link {
     port: u16,
     mode: watch::Sender<Mode>,
     _serving: AbortOnDropHandle<()>,
@@ -67,7 +67,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Connections go to the `targets` in turn, past one that does not listen.
-    pub(super) async fn start(targets: Vec<u16>) -> Result<Self> {
+    pub async fn start(targets: Vec<u16>) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listen as a proxy")?;
         let port = listener.local_addr()?.port();
         let (mode, seen) = watch::channel(Mode::Pass);
@@ -75,11 +75,11 @@ impl Link {
         Ok(Self { port, mode, _serving: AbortOnDropHandle::new(serving) })
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(super) fn set(&self, mode: Mode) {
+    pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 }

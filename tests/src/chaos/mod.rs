@@ -7,7 +7,7 @@ mod actor;
 mod caller;
 mod content;
 mod fleet;
-mod link;
+pub mod link;
 mod objects;
 mod plan;
 mod rows;

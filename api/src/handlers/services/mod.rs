@@ -1,4 +1,5 @@
-//! `/os-services`: what runs, and switching it (contract §1.9).
+//! `/os-services`: what runs, and switching it (contract §1.9). `DELETE /emberkeep/services/{host}/{binary}` forgets what is gone for
+//! good: a route of our own, for Cinder has only a command for it (`cinder-manage service remove`).
 
 mod freeze;
 mod log;
@@ -10,14 +11,20 @@ use switch::{SWITCH, SWITCH_WITH_REASON};
 
 use serde_json::{Value, json};
 
+use crate::accept::services as accept;
 use crate::call::{Answer, Call};
 use crate::error::Fault;
 use crate::microversion::{LOG_LEVELS, REPLICATION_CLUSTER};
-use crate::openapi::{Routes, ok};
+use crate::openapi::{Routes, ok, status};
 use crate::policy::rules;
 use crate::views::service;
 
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let routes = routes.delete(
+        "/emberkeep/services/{host}/{binary}",
+        forget,
+        status(204, "Forgets a service that is down, until it reports again"),
+    );
     routes.get("/os-services", list, ok("Lists what runs").reads(&["host", "binary"])).put(
         "/os-services/{verb}",
         act,
@@ -41,6 +48,12 @@ async fn list(call: Call) -> Result<Answer, Fault> {
     let services = db::services::list(&mut conn, host, binary).await?;
     let services: Vec<Value> = services.iter().map(|row| service::service(row, alive_since, call.viewer())).collect();
     Ok(Answer::ok(json!({"services": services})))
+}
+
+async fn forget(call: Call) -> Result<Answer, Fault> {
+    call.require(rules::SERVICES_UPDATE)?;
+    accept::remove(&call, call.segment("host"), call.segment("binary")).await?;
+    Ok(Answer::no_content())
 }
 
 /// `PUT /os-services/{verb}`.

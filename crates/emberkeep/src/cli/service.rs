@@ -28,6 +28,8 @@ pub enum Service {
     Enable(Switch),
     /// Give a service no more work.
     Disable(Disable),
+    /// Forget a service that is gone for good (not Cinder's: there it is `cinder-manage service remove`).
+    Delete(Switch),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -74,6 +76,10 @@ impl Action for Service {
             Self::Enable(Switch { host, service }) => {
                 let body = json!({"host": host, "binary": service});
                 client.call(Method::PUT, "/os-services/enable", &[], Some(body)).await?;
+            }
+            Self::Delete(Switch { host, service }) => {
+                let path = format!("/emberkeep/services/{}/{service}", host.replace('#', "%23"));
+                client.call(Method::DELETE, &path, &[], None).await?;
             }
             Self::Disable(Disable { switch: Switch { host, service }, disable_reason: Some(reason) }) => {
                 let body = json!({"host": host, "binary": service, "disabled_reason": reason});

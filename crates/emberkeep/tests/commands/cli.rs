@@ -102,6 +102,7 @@ async fn services_are_listed_and_switched() {
     assert_eq!((&listed[0]["Status"], &listed[0]["Disabled Reason"]), (&json!("disabled"), &json!("moving")));
     ran(&service, 0, &["service", "enable", &host, "cinder-backup"]);
     assert_eq!(json_of(&service, &["service", "list", "--host", &host])[0]["Status"], "enabled");
+    assert!(ran(&service, 1, &["service", "delete", &host, "cinder-backup"]).contains("is up: stop it"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,21 +69,23 @@ impl Publisher {
         self.persist(Act::Declare { queue }).await
     }
 
-    pub(super) async fn healthy(&self) -> bool {
+    pub(super) async fn healthy(&self) -> Result<()> {
         if self.closed.is_cancelled() {
-            return false;
+            return Err(Error::unavailable("the message broker is closed"));
         }
         let mut used = None;
         let probe = async {
             let link = self.link(&mut used).await?;
             link.ping().await?;
-            Ok::<_, Failure>(!link.blocked() && !self.closed.is_cancelled())
+            if link.blocked() { Err(Failure::Blocked) } else { Ok(()) }
         };
-        let healthy = matches!(timeout(HEALTH_TIMEOUT, probe).await, Ok(Ok(true)));
-        if !healthy {
-            self.forget(used);
-        }
-        healthy
+        let failure = match timeout(HEALTH_TIMEOUT, probe).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Silent("the broker"),
+        };
+        self.forget(used);
+        Err(self.settings.advice(failure))
     }
 
     pub(super) fn close(&self) {

@@ -50,6 +50,21 @@ impl Settings {
         let error = Error::new(Kind::Unavailable, format!("the message broker at {} {what}", self.shown));
         error.with_source(cause)
     }
+
+    /// What is wrong and what to do, in one sentence.
+    pub(super) fn advice(&self, cause: Failure) -> Error {
+        let said = cause.to_string();
+        let what = if matches!(cause, Failure::Blocked | Failure::Refused) {
+            "takes no messages, for want of memory or disk: see its alarms (`rabbitmqctl status`)"
+        } else if said.contains("ACCESS_REFUSED") {
+            "refuses the login: see user, password and virtual host in [messaging] transport_url"
+        } else if said.contains("NOT_ALLOWED") {
+            "has no such virtual host for this user: see [messaging] transport_url, and `rabbitmqctl list_permissions`"
+        } else {
+            "does not answer: see that it runs and lets this machine in, and what [messaging] transport_url names"
+        };
+        Error::unavailable(format!("RabbitMQ at {} {what}.", self.shown)).with_source(cause)
+    }
 }
 
 impl fmt::Debug for Settings {

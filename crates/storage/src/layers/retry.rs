@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chassis::metrics::Counter;
+use chassis::trouble;
 use domain::{Error, Kind, Result};
 use futures::{StreamExt, stream};
 use stdx::backoff::Backoff;
@@ -17,6 +18,8 @@ use crate::{Body, Gone, Object, ObjectStore, Page};
 static RETRIES: Counter =
     Counter::new("emberkeep_store_retries", "Operations of the object store that were done again, by cause.");
 
+/// What troubles are about.
+const STORE: &str = "store";
 /// The longest first pause after an answer that is doubted: mostly it is true, and somebody waits for it.
 const DOUBT_DELAY: Duration = Duration::from_millis(500);
 
@@ -66,7 +69,10 @@ impl Retry {
         loop {
             let error = match act().await {
                 Err(error) if self.may_pass(&error) && attempt < self.policy.attempts => error,
-                outcome => return outcome,
+                outcome => {
+                    tell(&outcome);
+                    return outcome;
+                }
             };
             let delay = if error.retryable() { self.delay(&error, backoff.next_delay()) } else { doubts.next_delay() };
             let delay_ms = delay.as_millis();
@@ -83,6 +89,18 @@ impl Retry {
 
     fn delay(&self, error: &Error, own: Duration) -> Duration {
         openstack::http::retry_after(error).map_or(own, |asked| asked.max(own)).min(self.policy.max_delay)
+    }
+}
+
+/// What stands in the way of every job; what is wrong with one object is its job's affair.
+fn tell<T>(outcome: &Result<T>) {
+    match outcome {
+        Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Forbidden | Kind::OverLimit) => {
+            trouble::note(STORE, error.message());
+        }
+        Ok(_) => trouble::over(STORE),
+        Err(error) if error.kind() == Kind::NotFound => trouble::over(STORE),
+        Err(_) => {}
     }
 }
 

@@ -30,7 +30,11 @@ const PAST_CACHE_PIECE_BYTES: usize = 8 << 20;
 /// Makes the root and the directory of temporary files, and cleans the latter.
 pub(super) fn prepare(root: &Path) -> Result<()> {
     let unusable = |error: std::io::Error| {
-        Error::invalid(format!("backup_posix_path {} cannot be used as a store.", root.display())).with_source(error)
+        let place = root.display();
+        let message = format!(
+            "backup_posix_path {place} cannot be used as a store: see that it is mounted, and let the service's user read and write there."
+        );
+        Error::unavailable(message).with_source(error)
     };
     std::fs::create_dir_all(root).map_err(unusable)?;
     let directory = temporary_directory(root).map_err(|error| unusable(std::io::Error::other(error)))?;
