@@ -18,6 +18,8 @@ use super::plan::{LINKS, Peer, SERVICES};
 use super::store_fault::StoreProxy;
 use crate::servers::{fresh_database, variable};
 
+/// Of SIGTERM, signal 15, in the masks of proc_pid_status(5).
+const SIGTERM_BIT: u64 = 1 << 14;
 /// What a service may take to end at SIGTERM: 30 seconds to hand its jobs over, and what a busy machine adds.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
@@ -203,9 +205,17 @@ impl Service {
 
     /// SIGTERM. An error when it does not end with status 0 in time; it is gone in any case.
     pub(super) async fn stop(&mut self) -> Result<()> {
+        let deadline = Instant::now() + STOP_LIMIT;
+        // A process that was started just now is ended by the signal itself, and with that status, as any program is.
+        while let Some(child) = &mut self.child
+            && child.try_wait()?.is_none()
+            && !listens_to_sigterm(child.id())
+            && Instant::now() < deadline
+        {
+            tokio::time::sleep(POLL).await;
+        }
         self.signal(Signal::TERM)?;
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        let deadline = Instant::now() + STOP_LIMIT;
         while Instant::now() < deadline {
             if let Some(status) = child.try_wait()? {
                 ensure!(status.success(), "{} ended with {status} at SIGTERM", self.name);
@@ -225,6 +235,13 @@ impl Service {
         self.launch()?;
         bail!("{} ended by itself with {status}", self.name)
     }
+}
+
+/// As the kernel tells.
+fn listens_to_sigterm(id: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) else { return true };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & SIGTERM_BIT != 0)
 }
 
 impl Drop for Service {
