@@ -22,9 +22,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let shutdown = chassis::shutdown::signals();
     let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", api::Sections::check)?;
     let _telemetry = chassis::telemetry::init("emberkeep-api", &sections.telemetry)?;
-    let shutdown = chassis::shutdown::signals();
     let config = api::Config {
         keystone_authtoken: sections.keystone_authtoken,
         oslo_policy: sections.oslo_policy,

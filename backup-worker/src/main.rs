@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 }
 
 async fn work(arguments: Arguments) -> Result<(), Failure> {
+    let shutdown = chassis::shutdown::signals();
     let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", Sections::check)?;
     let config = sections.config()?;
     let _telemetry = chassis::telemetry::init("emberkeep-backup-worker", &sections.telemetry)?;
@@ -43,7 +44,6 @@ async fn work(arguments: Arguments) -> Result<(), Failure> {
     // Ends the broker's connection too, so not before the worker has drained.
     let ended = tokio_util::sync::CancellationToken::new();
     let broker = messaging::connect(&sections.messaging, &ended)?;
-    let shutdown = chassis::shutdown::signals();
     let contact = Contact::default();
     health::spawn(&sections.health, needs(&config.scheduler_url, &contact, &broker), ended.clone()).await?;
     let opened = async {

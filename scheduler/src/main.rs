@@ -22,12 +22,12 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let shutdown = chassis::shutdown::signals();
     let sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", Sections::check)?;
     let _telemetry = chassis::telemetry::init("emberkeep-scheduler", &sections.telemetry)?;
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed already");
     }
-    let shutdown = chassis::shutdown::signals();
     let database = db::Database::connect(&sections.database).await?;
     let broker = messaging::connect(&sections.messaging, &shutdown)?;
     health::spawn(&sections.health, outbox::needs(&database, &broker), shutdown.clone()).await?;

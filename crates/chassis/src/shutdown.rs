@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 const IMPATIENT: i32 = 130;
 
 /// A token that SIGINT or SIGTERM cancels. The second signal ends the process at once, so that a slow drain can be cut
-/// short from the keyboard. Call it inside the runtime, once per process.
+/// short from the keyboard. Call it inside the runtime, once per process and before all else: until then a signal ends it at once.
 #[must_use]
 pub fn signals() -> CancellationToken {
     let token = CancellationToken::new();

@@ -23,11 +23,11 @@ pub struct Arguments {
 
 /// Starts everything, prints how to reach it, and ends with the process's signals.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let shutdown = chassis::shutdown::signals();
     let sections: Sections = chassis::config::load_checked(arguments.config.as_deref(), "EMBERKEEP", Sections::check)?;
     let path = arguments.data_dir.or_else(default_data_dir).context("no home directory: give --data-dir")?;
     let data = DataDirectory::open(&path).with_context(|| format!("prepare {}", path.display()))?;
     let _telemetry = chassis::telemetry::init("emberkeep", &sections.telemetry)?;
-    let shutdown = chassis::shutdown::signals();
     let process = OneProcess::start(sections, &data, shutdown.clone()).await?;
     println!("{}", greeting(&process.endpoint(), data.path()));
     tokio::select! {
