@@ -44,11 +44,23 @@ pub struct Options {
     pub object_size_bytes: u64,
     /// After so long a silent worker has lost its job.
     pub lease_ttl_secs: u32,
+    /// The section `[messaging]`, in place of the tests' broker.
+    pub messaging: Option<String>,
+    /// What stands behind the `?` of the database's URL.
+    pub database_query: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: 1, compression: "zstd", transfers: 4, object_size_bytes: 52_428_800, lease_ttl_secs: 15 }
+        Self {
+            workers: 1,
+            compression: "zstd",
+            transfers: 4,
+            object_size_bytes: 52_428_800,
+            lease_ttl_secs: 15,
+            messaging: None,
+            database_query: String::new(),
+        }
     }
 }
 
@@ -70,7 +82,7 @@ impl Services {
     pub async fn start(options: Options) -> Result<Self> {
         let places = Places::new().await?;
         let scheduler = places.start("scheduler", "scheduler", &places.scheduler_file(&options))?;
-        let api = places.start("api", "api", &places.api_file())?;
+        let api = places.start("api", "api", &places.api_file(&options))?;
         let config = db::Config { connection: places.database_url.clone(), max_pool_size: 2 };
         let database = db::Database::connect(&config).await.context("connect to the services' database")?;
         let mut services = Self { api, scheduler, workers: Vec::new(), started_workers: 0, options, places, database };
@@ -144,7 +156,7 @@ impl Services {
     /// Kills the api and starts it again at the same address.
     pub async fn restart_api(&mut self) -> Result<()> {
         self.api.kill()?;
-        self.api = self.places.start("api", "api", &self.places.api_file())?;
+        self.api = self.places.start("api", "api", &self.places.api_file(&self.options))?;
         self.wait_for_api().await
     }
 
@@ -230,11 +242,11 @@ impl Places {
         Ok(Service { name: name.to_owned(), child, log_path })
     }
 
-    fn api_file(&self) -> String {
+    fn api_file(&self, options: &Options) -> String {
         format!(
             "[api]\nlisten = '127.0.0.1:{}'\n[quota]\nquota_backups = -1\nquota_volumes = -1\n{}",
             self.api_port,
-            self.shared(true)
+            self.shared(options, true)
         )
     }
 
@@ -244,7 +256,7 @@ impl Places {
              claim_timeout_secs = 3\ntick_ms = 200\n{}",
             self.scheduler_port,
             options.lease_ttl_secs,
-            self.shared(true)
+            self.shared(options, true)
         )
     }
 
@@ -263,17 +275,21 @@ impl Places {
             transfers = options.transfers,
             object_size_bytes = options.object_size_bytes,
             swift = variable("EMBERKEEP_TEST_SWIFT_AUTH_URL"),
-            shared = self.shared(false),
+            shared = self.shared(options, false),
         )
     }
 
     /// The sections that services have in common; a worker has no database.
-    fn shared(&self, with_database: bool) -> String {
-        let database = format!("[database]\nconnection = '{}'\nmax_pool_size = 5\n", self.database_url);
+    fn shared(&self, options: &Options, with_database: bool) -> String {
+        let (url, query) = (&self.database_url, &options.database_query);
+        let url =
+            if query.is_empty() { url.clone() } else { format!("{}?{query}", url.replace("127.0.0.1", "localhost")) };
+        let database = format!("[database]\nconnection = '{url}'\nmax_pool_size = 5\n");
+        let plain = || format!("transport_url = '{}'\n", variable("EMBERKEEP_TEST_AMQP_URL"));
         format!(
-            "{}[messaging]\ntransport_url = '{}'\n[telemetry]\nlog_filter = 'info'\n",
+            "{}[messaging]\n{}[telemetry]\nlog_filter = 'info'\n",
             if with_database { database.as_str() } else { "" },
-            variable("EMBERKEEP_TEST_AMQP_URL"),
+            options.messaging.clone().unwrap_or_else(plain),
         )
     }
 }

@@ -67,7 +67,8 @@ mod real {
         let (notifications, backup) = (Notifications::new(config), backup());
         let shutdown = CancellationToken::new();
         let _ended = shutdown.clone().drop_guard();
-        let broker = messaging::connect(&messaging::Config { transport_url: url.clone() }, &shutdown)?;
+        let broker =
+            messaging::connect(&messaging::Config { transport_url: url.clone(), ..Default::default() }, &shutdown)?;
         let nudge = outbox::Relay::spawn(database.clone(), broker, shutdown);
         let tell = async |percent: i64| {
             let about = About {

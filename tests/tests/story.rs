@@ -4,6 +4,7 @@
 mod story {
     pub(crate) mod client;
     pub(crate) mod content;
+    pub(crate) mod figures;
     pub(crate) mod kills;
     pub(crate) mod tale;
 }
@@ -11,7 +12,7 @@ mod story {
 mod real {
     use tests::servers::{Options, Services};
 
-    use super::story::{kills, tale};
+    use super::story::{figures, kills, tale};
 
     #[tokio::test]
     async fn the_story_holds() {
@@ -31,6 +32,22 @@ mod real {
     async fn kill_nine_of_the_worker_costs_time_and_nothing_else() {
         let mut services = Services::start(kills::options()).await.unwrap();
         let outcome = kills::rounds(&mut services).await;
+        outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
+    }
+
+    /// With the lease that is the product's own.
+    #[tokio::test]
+    async fn another_worker_goes_on_soon() {
+        let options = Options { lease_ttl_secs: scheduler::Config::default().lease_ttl_secs, ..kills::options() };
+        let mut services = Services::start(options).await.unwrap();
+        let outcome = figures::takeover(&mut services).await;
+        outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_backup_is_soon_at_rest() {
+        let services = Services::start(kills::options()).await.unwrap();
+        let outcome = figures::cancellation(&services).await;
         outcome.unwrap_or_else(|error| panic!("{error:#}\n{}", services.logs()));
     }
 

@@ -11,7 +11,9 @@ use sqlx::postgres::PgConnectOptions;
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `sqlite:///var/lib/emberkeep/emberkeep.db` or `postgresql://user:password@host/database`.
+    /// `sqlite:///var/lib/emberkeep/emberkeep.db` or `postgresql://user:password@host/database`. PostgreSQL is told of TLS in the query:
+    /// `?sslmode=verify-full&sslrootcert=/path/ca.pem` trusts that authority alone and wants the host's name in the certificate;
+    /// `sslcert` and `sslkey` are what a server is shown that demands certificates.
     #[schemars(example = &"postgresql://emberkeep:secret@127.0.0.1:5432/emberkeep")]
     pub connection: String,
     /// Connections that one process opens at most; SQLite has one more, the only one that writes.

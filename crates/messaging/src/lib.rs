@@ -28,6 +28,6 @@ pub fn connect(config: &Config, shutdown: &CancellationToken) -> Result<Arc<dyn 
     config.check().map_err(|(key, message)| Error::invalid(format!("[messaging] {key} {message}")))?;
     match config.scheme() {
         "memory" => Ok(memory::until(shutdown.child_token())),
-        _ => rabbitmq::connect(&config.transport_url, shutdown.child_token()),
+        _ => rabbitmq::connect(config, shutdown.child_token()),
     }
 }

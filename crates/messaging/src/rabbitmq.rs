@@ -8,6 +8,7 @@ mod link;
 mod publisher;
 mod settings;
 mod settlement;
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +17,18 @@ use async_trait::async_trait;
 use domain::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
+use crate::Config;
 use crate::port::{Broker, Consumer, Envelope};
 use publisher::Publisher;
 use settings::Settings;
+pub(crate) use tls::Tls;
 
-/// Checks the URL and starts nothing.
-pub(crate) fn connect(transport_url: &str, shutdown: CancellationToken) -> Result<Arc<dyn Broker>> {
-    let settings = Arc::new(Settings::parse(transport_url)?);
+/// Checks the URL and reads the files; starts nothing.
+pub(crate) fn connect(config: &Config, shutdown: CancellationToken) -> Result<Arc<dyn Broker>> {
+    let mut settings = Settings::parse(&config.transport_url)?;
+    settings.tls =
+        Tls::read(config).map_err(|(key, message)| Error::invalid(format!("[messaging] {key} {message}")))?;
+    let settings = Arc::new(settings);
     let publisher = Publisher::new(Arc::clone(&settings));
     Ok(Arc::new(RabbitMq { settings, publisher, shutdown }))
 }

@@ -219,7 +219,8 @@ mod real {
     async fn rows_reach_rabbitmq() {
         let url = std::env::var("EMBERKEEP_TEST_AMQP_URL").expect("EMBERKEEP_TEST_AMQP_URL names a RabbitMQ");
         let bed = Bed::new().await;
-        let broker = messaging::connect(&messaging::Config { transport_url: url }, &bed.shutdown).unwrap();
+        let broker =
+            messaging::connect(&messaging::Config { transport_url: url, ..Default::default() }, &bed.shutdown).unwrap();
         let queue = topology::worker_queue(bed.directory.path().to_str().unwrap());
         let mut consumer = broker.consume(&queue, 100).await.unwrap();
         bed.commit(0..500, &queue).await;

@@ -12,20 +12,27 @@ use super::client::swift_list;
 use super::content::{beginning, hash, write_letters};
 
 const MIB: u64 = 1 << 20;
-const CONTAINER: &str = "Kill-Nine";
+pub(crate) const CONTAINER: &str = "Kill-Nine";
 /// How many backups and as many restores lose their worker.
 const ROUNDS: &str = "EMBERKEEP_TEST_KILLS";
 const ROUNDS_DEFAULT: u64 = 3;
 /// Data in the volume: some seconds of work for one worker that sends one object at a time.
-const DATA: u64 = 192 * MIB;
+pub(crate) const DATA: u64 = 192 * MIB;
 const OBJECT: u64 = 4 * MIB;
 /// A backup stores 48 objects. It loses its worker when fewer than so many of them are stored, another number in each round.
 const STORED_MAX: u64 = 40;
-const MOMENT: Duration = Duration::from_secs(60);
+pub(crate) const MOMENT: Duration = Duration::from_secs(60);
 
 /// Two workers that work slowly and are missed soon.
 pub(crate) fn options() -> Options {
-    Options { workers: 2, compression: "zlib", transfers: 1, object_size_bytes: OBJECT, lease_ttl_secs: 4 }
+    Options {
+        workers: 2,
+        compression: "zlib",
+        transfers: 1,
+        object_size_bytes: OBJECT,
+        lease_ttl_secs: 4,
+        ..Options::default()
+    }
 }
 
 /// As many rounds as the environment says.
@@ -95,7 +102,12 @@ pub(crate) async fn scheduler_and_api(services: &mut Services) -> Result<()> {
 }
 
 /// Starts a backup; answers its id and its job once so many objects are stored.
-async fn backup_in_flight(services: &Services, client: &Client, volume: &str, stored: u64) -> Result<(String, Job)> {
+pub(crate) async fn backup_in_flight(
+    services: &Services,
+    client: &Client,
+    volume: &str,
+    stored: u64,
+) -> Result<(String, Job)> {
     let backup = client.create_backup(volume, &json!({"container": CONTAINER})).await?;
     let job = running(services, &backup).await?;
     wait_until("so many objects are stored", MOMENT, async || {

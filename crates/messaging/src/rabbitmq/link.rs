@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
+use lapin::tcp::AsyncTcpStream;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ExchangeKind, Queue};
@@ -165,6 +165,8 @@ impl Drop for Link {
 }
 
 async fn connect(settings: &Settings, purpose: &str, socket: Socket) -> lapin::Result<Connection> {
+    let is_tls = settings.uri.scheme == AMQPScheme::AMQPS;
+    let connector = is_tls.then(|| settings.tls.connector()).transpose()?;
     let dial = Connection::connector(
         settings.uri.clone(),
         lapin::runtime::default_runtime()?,
@@ -174,9 +176,9 @@ async fn connect(settings: &Settings, purpose: &str, socket: Socket) -> lapin::R
                 if let AsyncTcpStream::Plain(plain) = &stream {
                     socket.keep(plain.get_ref().as_fd())?;
                 }
-                match uri.scheme {
-                    AMQPScheme::AMQP => Ok(stream),
-                    AMQPScheme::AMQPS => stream.into_tls(&uri.authority.host, OwnedTLSConfig::default().as_ref()).await,
+                match &connector {
+                    None => Ok(stream),
+                    Some(connector) => stream.into_rustls(connector, &uri.authority.host).await,
                 }
             };
             let dialled = timeout(DIAL_TIMEOUT, dialling).await;

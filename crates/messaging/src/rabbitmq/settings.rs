@@ -6,11 +6,14 @@ use domain::{Error, Kind, Result};
 use lapin::ConnectionProperties;
 use lapin::uri::AMQPUri;
 
+use super::tls::{self, Tls};
+
 /// Seconds between heartbeats unless the URL says otherwise: a dead peer is noticed after two of them.
 const HEARTBEAT_SECS: u16 = 10;
 
 pub(super) struct Settings {
     pub(super) uri: AMQPUri,
+    pub(super) tls: Tls,
     /// `amqp://host:port/vhost`, for logs and errors.
     pub(super) shown: String,
     /// Program and process id; RabbitMQ lists connections by it.
@@ -37,7 +40,7 @@ impl Settings {
             format!("{scheme}://{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'));
         let program = std::env::current_exe().ok();
         let program = program.as_deref().and_then(|path| path.file_stem()?.to_str()).unwrap_or("emberkeep");
-        Ok(Self { uri, shown, process: format!("{program} {}", std::process::id()) })
+        Ok(Self { uri, tls: Tls::default(), shown, process: format!("{program} {}", std::process::id()) })
     }
 
     /// What RabbitMQ's management shows as the connection's name.
@@ -79,6 +82,9 @@ pub(super) enum Failure {
     /// Its text holds its causes already.
     #[error("{0}")]
     Amqp(lapin::Error),
+    /// TLS was not agreed on: what the broker does, and the library's words.
+    #[error("the broker {0} ({1})")]
+    Tls(&'static str, lapin::Error),
     #[error("{0} did not answer in time")]
     Silent(&'static str),
     #[error("publications are blocked (the broker is short of memory or disk)")]
@@ -91,6 +97,9 @@ pub(super) enum Failure {
 
 impl From<lapin::Error> for Failure {
     fn from(error: lapin::Error) -> Self {
-        Self::Amqp(error)
+        match tls::refusal(&error) {
+            Some(refusal) => Self::Tls(refusal, error),
+            None => Self::Amqp(error),
+        }
     }
 }

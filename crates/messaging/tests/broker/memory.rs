@@ -25,13 +25,13 @@ async fn shutdown_ends_consumers_but_not_publishing() {
 #[test]
 fn urls_are_checked_and_never_repeated() {
     for url in ["", "http://user:hunter2@host", "amqp:hunter2", "amqps://user:hunter2@host:notaport/", "rabbit"] {
-        let config = Config { transport_url: url.into() };
+        let config = Config { transport_url: url.into(), ..Config::default() };
         let error = connect(&config, &CancellationToken::new()).unwrap_err();
         assert_eq!(error.kind(), domain::Kind::Invalid);
         let shown = format!("{error} {error:?} {config:?}");
         assert!(!shown.contains("hunter2"), "{shown}");
     }
-    let config = Config { transport_url: "amqp://user:hunter2@host:1/%2f".into() };
+    let config = Config { transport_url: "amqp://user:hunter2@host:1/%2f".into(), ..Config::default() };
     let broker = connect(&config, &CancellationToken::new()).unwrap();
     assert!(!format!("{broker:?} {config:?}").contains("hunter2"));
 }

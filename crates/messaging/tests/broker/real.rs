@@ -18,7 +18,7 @@ fn url() -> String {
 }
 
 fn broker(transport_url: String) -> Arc<dyn Broker> {
-    connect(&Config { transport_url }, &CancellationToken::new()).unwrap()
+    connect(&Config { transport_url, ..Config::default() }, &CancellationToken::new()).unwrap()
 }
 
 /// A broker behind a proxy of its own.
