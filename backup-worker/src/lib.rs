@@ -12,6 +12,7 @@ mod identity;
 mod intake;
 mod job;
 mod lease;
+mod leased;
 mod limits;
 mod link;
 mod meter;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::Result;
-use engine::{BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, VerifyOutcome};
+use engine::{BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Spares, VerifyOutcome};
 use format::VolumeMeta;
 
 /// See the functions of `engine` of the same names.
@@ -26,6 +26,7 @@ pub trait Operations: fmt::Debug + Send + Sync {
     async fn verify(&self, context: &Context, chain: Vec<Layer>, reporter: Arc<dyn Reporter>) -> Result<VerifyOutcome>;
     async fn inspect(&self, context: &Context, layer: Layer) -> Result<()>;
     async fn delete(&self, context: &Context, container: &str, prefix: &str) -> Result<()>;
+    async fn sweep(&self, context: &Context, layer: Layer, spares: Spares) -> Result<()>;
 }
 
 #[derive(Debug)]
@@ -61,5 +62,9 @@ impl Operations for Engine {
 
     async fn delete(&self, context: &Context, container: &str, prefix: &str) -> Result<()> {
         engine::delete(context, container, prefix).await
+    }
+
+    async fn sweep(&self, context: &Context, layer: Layer, spares: Spares) -> Result<()> {
+        engine::sweep(context, layer, spares).await
     }
 }

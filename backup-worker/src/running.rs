@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chassis::metrics::{Counter, Gauge};
-use domain::JobId;
+use domain::{Error, JobId, Result};
 use proto::worker::RunningJob;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -45,13 +45,14 @@ pub(crate) struct Entry {
     leaving: AtomicBool,
     /// When the last message that the scheduler has answered was sent.
     confirmed: Mutex<Instant>,
+    terms: Arc<Terms>,
     done_bytes: AtomicI64,
     total_bytes: AtomicI64,
     meter: Mutex<Meter>,
 }
 
 impl Entry {
-    fn new(key: JobKey) -> Self {
+    fn new(key: JobKey, terms: Arc<Terms>) -> Self {
         let lost = CancellationToken::new();
         Self {
             key,
@@ -61,6 +62,7 @@ impl Entry {
             claimed: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             confirmed: Mutex::new(Instant::now()),
+            terms,
             done_bytes: AtomicI64::new(0),
             total_bytes: AtomicI64::new(0),
             meter: Mutex::new(Meter::default()),
@@ -72,6 +74,20 @@ impl Entry {
         if self.why.set(why).is_ok() {
             self.stop.cancel();
         }
+    }
+
+    /// Takes the job away from itself when its lease has not been confirmed in time.
+    ///
+    /// # Errors
+    /// `Cancelled` when the job is somebody else's, or may be: nothing must be changed any more.
+    pub(crate) fn check_lease(&self) -> Result<()> {
+        if !self.lost.is_cancelled() && lock(&self.confirmed).elapsed() >= self.terms.get().kept {
+            tracing::warn!(job_id = %self.key.id, generation = self.key.generation,
+                "no word from the scheduler: the job is given up before its lease ends");
+            LOST.add(1, &[]);
+            self.lost.cancel();
+        }
+        if self.lost.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
 
     /// True once: the first time that the job is to be handed back soon.
@@ -113,8 +129,9 @@ impl Entry {
 }
 
 /// All jobs of this worker.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(crate) struct Running {
+    terms: Arc<Terms>,
     entries: Mutex<BTreeMap<JobKey, Arc<Entry>>>,
     left: Notify,
 }
@@ -127,13 +144,17 @@ pub(crate) struct Admission {
 }
 
 impl Running {
+    pub(crate) fn new(terms: Arc<Terms>) -> Self {
+        Self { terms, entries: Mutex::default(), left: Notify::new() }
+    }
+
     /// `None`: this generation is being worked on already, the hint came twice.
     pub(crate) fn admit(self: &Arc<Self>, key: JobKey) -> Option<Admission> {
         let mut entries = lock(&self.entries);
         if entries.contains_key(&key) {
             return None;
         }
-        let entry = Arc::new(Entry::new(key));
+        let entry = Arc::new(Entry::new(key, Arc::clone(&self.terms)));
         entries.insert(key, Arc::clone(&entry));
         show(entries.len());
         Some(Admission { running: Arc::clone(self), entry })
@@ -164,18 +185,13 @@ impl Running {
     }
 
     /// Takes jobs away from themselves whose lease has not been confirmed in time. Never returns.
-    pub(crate) async fn watch_leases(&self, terms: &Terms) {
+    pub(crate) async fn watch_leases(&self) {
         let mut tick = tokio::time::interval(CLOCK_TICK);
         loop {
             tick.tick().await;
-            let kept = terms.get().kept;
             for entry in lock(&self.entries).values() {
-                if lock(&entry.confirmed).elapsed() >= kept && !entry.lost.is_cancelled() {
-                    tracing::warn!(job_id = %entry.key.id, generation = entry.key.generation,
-                        "no word from the scheduler: the job is given up before its lease ends");
-                    LOST.add(1, &[]);
-                    entry.lost.cancel();
-                }
+                // Whoever works on a lost job sees it.
+                entry.check_lease().ok();
             }
         }
     }
@@ -240,9 +256,27 @@ mod tests {
         JobKey { id: "5ab9ae63-1d4e-4f5b-8a63-7b3b3a0b6f10".parse().expect("an id"), generation }
     }
 
+    fn running(kept: Duration) -> Arc<Running> {
+        let lease = Lease { kept, heartbeat_interval: Duration::from_millis(20) };
+        Arc::new(Running::new(Arc::new(Terms::new(lease))))
+    }
+
+    /// As a process that was stopped and comes to its clock last.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_changed_after_the_lease_s_end_even_before_the_clock_says_so() {
+        let running = running(Duration::from_secs(10));
+        let admission = running.admit(key(2)).expect("admitted");
+        tokio::time::advance(Duration::from_secs(9)).await;
+        admission.entry.check_lease().expect("it is ours");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(!admission.entry.lost.is_cancelled());
+        assert_eq!(admission.entry.check_lease().unwrap_err().kind(), domain::Kind::Cancelled);
+        assert!(admission.entry.stop.is_cancelled(), "the work stops");
+    }
+
     #[tokio::test]
     async fn a_generation_is_admitted_once_and_waits_for_its_elder() {
-        let running = Arc::new(Running::default());
+        let running = running(Duration::from_secs(60));
         let elder = running.admit(key(2)).expect("admitted");
         assert!(running.admit(key(2)).is_none(), "the hint came twice");
         let younger = running.admit(key(4)).expect("another generation");
@@ -255,13 +289,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_unconfirmed_lease_ends_a_confirmed_one_goes_on() {
-        let running = Arc::new(Running::default());
+        let running = running(Duration::from_millis(100));
         let (silent, heard) = (running.admit(key(2)).expect("one"), running.admit(key(4)).expect("another"));
         running.confirm(&[key(4)], Instant::now() + Duration::from_secs(60));
-        let kept = Duration::from_millis(100);
-        let terms = Terms::new(Lease { kept, heartbeat_interval: Duration::from_millis(20) });
         tokio::select! {
-            () = running.watch_leases(&terms) => {}
+            () = running.watch_leases() => {}
             () = silent.entry.lost.cancelled() => {}
         }
         assert!(silent.entry.stop.is_cancelled(), "what is lost stops");
@@ -270,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stop_can_still_become_a_loss() {
-        let running = Arc::new(Running::default());
+        let running = running(Duration::from_secs(60));
         let admission = running.admit(key(2)).expect("admitted");
         admission.entry.stop(Stop::Asked);
         admission.entry.stop(Stop::HandedBack);

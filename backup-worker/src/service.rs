@@ -114,7 +114,7 @@ async fn keep(ports: Ports, config: Config, contact: Contact, shutdown: Cancella
 
     let grace = Duration::from_secs(config.drain_timeout_secs);
     let terms = Arc::new(Terms::new(lease));
-    let running = Arc::new(Running::default());
+    let running = Arc::new(Running::new(Arc::clone(&terms)));
     let draining = shutdown.child_token();
     let (checkpoints, checkpoints_waiting) = mpsc::channel(CHECKPOINTS_WAITING);
     let session = Session {
@@ -136,7 +136,7 @@ async fn keep(ports: Ports, config: Config, contact: Contact, shutdown: Cancella
 
     let session_end = CancellationToken::new();
     let session = AbortOnDropHandle::new(stdx::task::spawn("session", session.keep(session_end.clone())));
-    let clock = async move { running.watch_leases(&terms).await };
+    let clock = async move { running.watch_leases().await };
     let _clock = AbortOnDropHandle::new(stdx::task::spawn("lease clock", clock));
     intake::run(&worker, consumer, limits.slots(), &draining, grace).await;
     session_end.cancel();

@@ -16,6 +16,7 @@ mod parts;
 mod remembered;
 mod restore_backup;
 mod revert_volume;
+mod sweep_backup;
 mod verify_backup;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use volume::Pool;
 
 use crate::config::{Config, Layout};
 use crate::identity::Identity;
+use crate::leased::Leased;
 use crate::link::{JobKey, Link};
 use crate::operations::Operations;
 use crate::reporter::Reporter;
@@ -74,8 +76,9 @@ impl Workshop {
         pool.ok_or_else(|| Error::unavailable(format!("Pool {name} is not configured on host {}.", self.host)))
     }
 
-    fn context(&self, cancel: &CancellationToken) -> Context {
-        Context { store: Arc::clone(&self.store), settings: self.settings.clone(), cancel: cancel.clone() }
+    fn context(&self, task: &Task, cancel: &CancellationToken) -> Context {
+        let store = Arc::new(Leased::new(Arc::clone(&self.store), Arc::clone(&task.entry)));
+        Context { store, settings: self.settings.clone(), cancel: cancel.clone() }
     }
 }
 
@@ -134,6 +137,7 @@ pub(crate) async fn perform(shop: &Workshop, task: &Task, work: Option<Work>) ->
         Work::DeleteBackup(work) => delete_backup::perform(shop, task, work).boxed().await,
         Work::ImportBackup(work) => import_backup::perform(shop, task, work).boxed().await,
         Work::VerifyBackup(work) => verify_backup::perform(shop, task, work).boxed().await,
+        Work::SweepBackup(work) => sweep_backup::perform(shop, task, work).boxed().await,
     }
 }
 

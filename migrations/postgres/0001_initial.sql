@@ -454,6 +454,7 @@ CREATE INDEX jobs_by_volume ON jobs (volume_id) WHERE state IN ('queued', 'assig
 CREATE INDEX jobs_by_snapshot ON jobs (snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_backup ON jobs (backup_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_verifying ON jobs (backup_id, created_at, id) WHERE kind = 'backup_verify';
+CREATE INDEX jobs_sweeping ON jobs (backup_id) WHERE kind = 'backup_sweep';
 CREATE INDEX jobs_by_group ON jobs (group_id) WHERE state IN ('queued', 'assigned', 'running');
 CREATE INDEX jobs_by_group_snapshot ON jobs (group_snapshot_id) WHERE state IN ('queued', 'assigned', 'running');
 
@@ -477,6 +478,22 @@ CREATE TABLE job_checkpoints (
     PRIMARY KEY (job_id, name)
 );
 CREATE INDEX job_checkpoints_in_order ON job_checkpoints (job_id, offset_bytes, name);
+
+-- Places where something may still arrive that a worker sent before its job ended; they are looked at until it cannot.
+CREATE TABLE late_writes (
+    backup_id TEXT COLLATE "C" PRIMARY KEY,
+    project_id TEXT COLLATE "C" NOT NULL,
+    container TEXT COLLATE "C" NOT NULL,
+    prefix TEXT COLLATE "C" NOT NULL,
+    service TEXT COLLATE "C" NOT NULL,
+    size_gb BIGINT NOT NULL,
+    -- Whether the backup was made, and by its first attempt.
+    made BOOLEAN NOT NULL,
+    alone BOOLEAN NOT NULL,
+    ended_at BIGINT NOT NULL,
+    due_at BIGINT NOT NULL
+);
+CREATE INDEX late_writes_due ON late_writes (due_at, backup_id);
 
 -- Messages that nobody could handle.
 CREATE TABLE dead_letters (

@@ -30,6 +30,10 @@ pub struct Config {
     pub heartbeat_interval_secs: u32,
     /// An assigned job that nobody claims for so long is placed again.
     pub claim_timeout_secs: u32,
+    /// How long after its job's end a worker's write may still reach the store: whatever holds one back for longer, a
+    /// connection that nobody closes or a proxy that waits, leaves an object behind. Until then the backup's place is looked at
+    /// several times, the last time then.
+    pub late_write_secs: u32,
     /// How often queued jobs and ended leases are looked for without being told.
     pub tick_ms: u64,
     /// Jobs that a project may have at work at a time; 0: as many as there is room for.
@@ -63,6 +67,8 @@ impl Default for Config {
             // Clients see progress that is no older than two seconds.
             heartbeat_interval_secs: 1,
             claim_timeout_secs: 10,
+            // Five times what Swift itself waits for a client that does not go on.
+            late_write_secs: 300,
             tick_ms: 500,
             project_jobs_max: 0,
             pool_jobs_max: 0,
@@ -88,6 +94,7 @@ impl Config {
             ));
         }
         at_least("scheduler.claim_timeout_secs", self.claim_timeout_secs, 1)?;
+        at_least("scheduler.late_write_secs", self.late_write_secs, 1)?;
         at_least("scheduler.tick_ms", self.tick_ms, 1)?;
         self.tls().map(drop)
     }

@@ -50,6 +50,7 @@ pub(crate) async fn of(conn: &mut Conn, job: &Job) -> Result<Need> {
         // These bytes never had a place.
         Subject::BackupDelete { .. } | Subject::VolumeDiscard { .. } => Ok(Need::Store),
         Subject::BackupImport { service, .. } => Ok(Need::StoreOf(service.clone())),
+        Subject::BackupSweep { service, .. } => Ok(Need::WrittenBy(service.clone())),
         Subject::BackupVerify { backup_id } => {
             let backup = backups::get(conn, &Scope::All, &backup_id.to_string()).await?;
             Ok(Need::WrittenBy(backup.service.unwrap_or_default()))

@@ -222,7 +222,7 @@ enum InTheWay {
 /// A job that destroys, overwrites or resizes something waits until everything asked for earlier about the same thing has
 /// ended, and until the copies that are being made of it are complete: a backup that is still being written would leave
 /// objects behind its own deletion, a copy of a volume that is restored over would be half of the one and half of the other.
-/// A backup, restore, import or verification in the way of its backup's deletion is cancelled.
+/// A backup, restore, import, verification or sweep in the way of its backup's deletion is cancelled.
 async fn in_the_way(conn: &mut Conn, job: &Job) -> Result<InTheWay> {
     let resource_id = match &job.subject {
         Subject::VolumeDelete { volume_id, .. }

@@ -2,6 +2,7 @@
 //!
 //! A reconciler takes no input, is idempotent, and is itself the retry: it logs what went wrong and runs again.
 
+mod late_writes;
 mod leases;
 mod measures;
 mod messages;
@@ -27,6 +28,7 @@ use crate::core::Core;
 const STOPS_PERIOD_MS_MAX: u64 = 500;
 const STUCK_PERIOD: Duration = Duration::from_secs(15);
 const WORKERS_PERIOD: Duration = Duration::from_secs(60);
+const LATE_WRITES_PERIOD: Duration = Duration::from_secs(1);
 const MESSAGES_PERIOD: Duration = Duration::from_secs(60);
 /// As often as anybody asks for them.
 const MEASURES_PERIOD: Duration = Duration::from_secs(5);
@@ -38,13 +40,14 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 pub(crate) type Reconcile = for<'a> fn(&'a Core, Timestamp) -> BoxFuture<'a, Result<()>>;
 
 /// Every reconciler with its name and period.
-pub(crate) fn all(config: &Config) -> [(&'static str, Duration, Reconcile); 7] {
+pub(crate) fn all(config: &Config) -> [(&'static str, Duration, Reconcile); 8] {
     let leases_period = Duration::from_millis(config.tick_ms);
     let stops_period = Duration::from_millis(config.tick_ms.min(STOPS_PERIOD_MS_MAX));
     [
         ("ended leases", leases_period, |core, now| Box::pin(leases::reconcile(core, now))),
         ("jobs to stop", stops_period, |core, now| Box::pin(stops::reconcile(core, now))),
         ("stuck resources", STUCK_PERIOD, |core, now| Box::pin(stuck::reconcile(core, now))),
+        ("late writes", LATE_WRITES_PERIOD, |core, now| Box::pin(late_writes::reconcile(core, now))),
         ("dead workers", WORKERS_PERIOD, |core, now| Box::pin(workers::reconcile(core, now))),
         ("expired messages", MESSAGES_PERIOD, |core, now| Box::pin(messages::reconcile(core, now))),
         ("measures", MEASURES_PERIOD, |core, now| Box::pin(measures::reconcile(core, now))),

@@ -68,6 +68,8 @@ async fn end_because(
     cause: Cause,
     now: Timestamp,
 ) -> Result<bool> {
+    let refusal = if ending == Ending::Succeeded { import::refusal(conn, job).await? } else { None };
+    let (ending, reason) = if refusal.is_some() { (Ending::Failed, refusal.as_deref()) } else { (ending, reason) };
     if !jobs::finish(conn, job.id, job.generation, ending, reason, now).await? {
         return Ok(false);
     }

@@ -1,5 +1,6 @@
 //! The specification of a claimed job: everything its worker must know, read from the rows in the claim's transaction.
 
+use db::sharing::{self, Standing};
 use db::{Conn, Scope, backups, group_snapshots, metadata, snapshots, volumes};
 use domain::backup::{Backup, BackupStatus};
 use domain::group_snapshot::GroupSnapshotStatus;
@@ -10,6 +11,7 @@ use domain::snapshot::{Snapshot, SnapshotStatus};
 use domain::volume::{Volume, VolumeStatus};
 use domain::{BackupId, Error, Kind, Result, SnapshotId, VolumeId};
 use format::VolumeMeta;
+use proto::worker::sweep_backup::Spares;
 use proto::worker::{self as wire, create_volume::Source, job::Work};
 
 use crate::settle::import;
@@ -93,6 +95,7 @@ async fn work(conn: &mut Conn, job: &Job) -> Result<Work> {
             let backup = import::described(placeholder, record)?;
             Work::ImportBackup(wire::ImportBackup { backup: Some(wire_backup(&backup)) })
         }
+        Subject::BackupSweep { .. } => Work::SweepBackup(sweep_backup(conn, &job.subject).await?),
         Subject::BackupVerify { backup_id } => Work::VerifyBackup(verify_backup(conn, *backup_id).await?),
     })
 }
@@ -214,6 +217,27 @@ async fn verify_backup(conn: &mut Conn, id: BackupId) -> Result<wire::VerifyBack
     }
     let chain = backups::chain(conn, id).await?.iter().map(wire_backup).collect();
     Ok(wire::VerifyBackup { chain })
+}
+
+/// What may go is what no row and no whole backup names; all of it goes only where the backup was never made.
+async fn sweep_backup(conn: &mut Conn, subject: &Subject) -> Result<wire::SweepBackup> {
+    let Subject::BackupSweep { backup_id, container, prefix, service, size_gb, made } = subject else {
+        return Err(Error::internal("Another job was to be a sweep."));
+    };
+    let spares = match sharing::standing(conn, *backup_id, container, prefix).await? {
+        Standing::Itself if !made => Spares::Nothing,
+        Standing::Nobody => Spares::Whole,
+        Standing::Itself | Standing::Somebody => Spares::Rest,
+    };
+    let backup = wire::Backup {
+        id: backup_id.to_string(),
+        size_gb: *size_gb,
+        container: Some(container.clone()),
+        prefix: Some(prefix.clone()),
+        service: Some(service.clone()),
+        ..wire::Backup::default()
+    };
+    Ok(wire::SweepBackup { backup: Some(backup), spares: spares.into() })
 }
 
 /// Contract §2.2, step 6, and its likes for restore and delete.

@@ -28,6 +28,8 @@ use volume::{DirectoryPool, Pool, PoolConfig};
 use crate::client::{Client, JOB_LIMIT, wait_until};
 use crate::servers::PROJECT_ID;
 
+/// How long after its job a write may come.
+pub const LATE_WRITE_SECS: u32 = 10;
 /// The pool's name.
 pub const POOL: &str = "p1";
 const MIB: u64 = 1 << 20;
@@ -226,16 +228,28 @@ impl Cluster {
 
     /// How many objects lie under a backup's place.
     pub async fn objects_of(&self, backup_id: &str) -> Result<usize> {
+        let (container, prefix) = self.place_of(backup_id).await?;
+        Ok(self.store.list(&container, &prefix, None).await?.entries.len())
+    }
+
+    /// A backup's container and prefix.
+    pub async fn place_of(&self, backup_id: &str) -> Result<(String, String)> {
         let mut conn = self.database.read().await?;
         let row = db::backups::get(&mut conn, &db::Scope::All, backup_id).await?;
-        let (container, prefix) = (row.container.unwrap_or_default(), row.service_metadata.unwrap_or_default());
-        Ok(self.store.list(&container, &prefix, None).await?.entries.len())
+        row.container.zip(row.service_metadata).context("a place")
     }
 }
 
 /// Everything is noticed soon.
 fn hurried(config: scheduler::Config) -> scheduler::Config {
-    scheduler::Config { lease_ttl_secs: 2, heartbeat_interval_secs: 1, claim_timeout_secs: 1, tick_ms: 50, ..config }
+    scheduler::Config {
+        lease_ttl_secs: 2,
+        heartbeat_interval_secs: 1,
+        claim_timeout_secs: 1,
+        late_write_secs: LATE_WRITE_SECS,
+        tick_ms: 50,
+        ..config
+    }
 }
 
 fn open_pool(directory: &Path) -> Result<DirectoryPool> {

@@ -3,5 +3,6 @@
 pub mod chaos;
 pub mod client;
 pub mod cluster;
+pub mod held;
 pub mod servers;
 pub mod stock;

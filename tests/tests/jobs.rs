@@ -3,8 +3,10 @@
 mod jobs {
     mod cancel;
     mod copies;
+    mod fairness;
     mod moving_on;
     mod progress;
+    mod strangers;
     mod trace;
     mod verify;
 }

@@ -33,7 +33,7 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: CreateBackup) ->
 
 async fn remove_objects(shop: &Workshop, task: &Task, place: &BeginBackupResponse) -> Result<()> {
     task.reporter.still_ours().await?;
-    shop.operations.delete(&shop.context(&task.lost), &place.container, &place.prefix).await
+    shop.operations.delete(&shop.context(task, &task.lost), &place.container, &place.prefix).await
 }
 
 /// Settles where the objects lie. An earlier attempt's answer stands, a container that the caller chose as well.
@@ -97,7 +97,7 @@ async fn back_up(
         checkpoints,
     };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
-    let done = shop.operations.back_up(&shop.context(&task.stop), request, reporter).await?;
+    let done = shop.operations.back_up(&shop.context(task, &task.stop), request, reporter).await?;
     let object_count = i64::try_from(done.object_count)
         .map_err(|_| Error::internal("The backup has more objects than can be counted."))?;
     Ok(Done { object_count, ..Done::default() })

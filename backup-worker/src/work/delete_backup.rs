@@ -25,6 +25,6 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: DeleteBackup) ->
     }
     parts::check_service("Delete", shop.store.service(), &backup)?;
     let place = parts::layer(&backup)?;
-    shop.operations.delete(&shop.context(&task.stop), &place.container, &place.prefix).await?;
+    shop.operations.delete(&shop.context(task, &task.stop), &place.container, &place.prefix).await?;
     Ok(Done::default())
 }

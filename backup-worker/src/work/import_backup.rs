@@ -7,6 +7,6 @@ use super::{Task, Workshop, parts};
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: ImportBackup) -> Result<Done> {
     let layer = parts::layer(&parts::present(work.backup)?)?;
-    shop.operations.inspect(&shop.context(&task.stop), layer).await?;
+    shop.operations.inspect(&shop.context(task, &task.stop), layer).await?;
     Ok(Done::default())
 }

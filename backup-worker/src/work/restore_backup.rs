@@ -7,6 +7,7 @@ use engine::RestoreRequest;
 use proto::worker::{self as wire, Done, RestoreBackup};
 
 use super::{Task, Workshop, parts, remembered};
+use crate::leased::Leased;
 
 pub(super) async fn perform(shop: &Workshop, task: &Task, work: RestoreBackup) -> Result<Done> {
     let volume = parts::volume(work.volume)?;
@@ -25,9 +26,10 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: RestoreBackup) -
         Ok((pool.open_volume(volume.id)?, made))
     };
     let (target, target_is_new) = task.blocking(open).await?;
+    let target = Arc::new(Leased::new(target, Arc::clone(&task.entry)));
     let request = RestoreRequest { chain, target, target_is_new };
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
-    let layers = shop.operations.restore(&shop.context(&task.stop), request, reporter).await?;
+    let layers = shop.operations.restore(&shop.context(task, &task.stop), request, reporter).await?;
     let remembered = remembered::fold(layers);
     Ok(Done { volume_meta: remembered.into_iter().map(to_wire).collect(), ..Done::default() })
 }

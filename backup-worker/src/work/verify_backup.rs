@@ -16,7 +16,7 @@ pub(super) async fn perform(shop: &Workshop, task: &Task, work: VerifyBackup) ->
         return Err(Error::internal("The scheduler's job names no backup to verify."));
     }
     let reporter: Arc<dyn engine::Reporter> = Arc::clone(&task.reporter) as _;
-    let found = shop.operations.verify(&shop.context(&task.stop), chain, reporter).await?;
+    let found = shop.operations.verify(&shop.context(task, &task.stop), chain, reporter).await?;
     tracing::info!(
         volume_bytes = found.volume_bytes,
         object_count = found.object_count,

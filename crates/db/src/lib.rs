@@ -28,6 +28,7 @@ pub mod groups;
 pub mod host_limits;
 pub mod image_metadata;
 pub mod jobs;
+pub mod late_writes;
 pub mod measures;
 pub mod messages;
 pub mod metadata;

@@ -24,16 +24,56 @@ pub async fn has_others(conn: &mut Conn, id: BackupId) -> Result<bool> {
     others_stand(conn, id, &container, &prefix).await
 }
 
-/// Whether the objects of this place have been, or are being, deleted with another backup at any time since `since`. None of
-/// their backups can begin to be deleted before the transaction ends.
+/// Whether the objects of this place have been, or are being, deleted with another backup, or swept away because nobody had
+/// them, at any time since `since`. None of their backups can begin to be deleted before the transaction ends.
 pub async fn is_going(conn: &mut Conn, id: BackupId, container: &str, prefix: &str, since: Timestamp) -> Result<bool> {
     lock(conn, container, prefix).await?;
     let sharers = all(conn, container, prefix).await?;
-    Ok(sharers.iter().filter(|sharer| sharer.id != id).any(|sharer| match sharer.status {
+    let others = || sharers.iter().filter(|sharer| sharer.id != id);
+    let is_deleted = others().any(|sharer| match sharer.status {
         BackupStatus::Deleting => true,
         BackupStatus::Deleted => sharer.updated_at.is_some_and(|deleted_at| deleted_at >= since),
         _ => false,
-    }))
+    });
+    let is_kept = || others().any(|sharer| matches!(sharer.status, BackupStatus::Available | BackupStatus::Restoring));
+    if is_deleted || is_kept() {
+        return Ok(is_deleted);
+    }
+    for swept in others().map(|sharer| sharer.id).chain([id]) {
+        if is_swept(conn, swept, since).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn is_swept(conn: &mut Conn, id: BackupId, since: Timestamp) -> Result<bool> {
+    let text = format!(
+        "SELECT id FROM jobs WHERE kind = 'backup_sweep' AND backup_id = $1 AND ({} OR updated_at >= $2) LIMIT 1",
+        crate::jobs::unfinished()
+    );
+    Ok(sql(text).bind(id).bind(since).fetch_optional(conn).await?.is_some())
+}
+
+/// Who has objects at a place where a backup was to be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// No row says that anything is there.
+    Nobody,
+    /// Nobody but that backup itself, which has the status `error`.
+    Itself,
+    Somebody,
+}
+
+/// See [`Standing`].
+pub async fn standing(conn: &mut Conn, id: BackupId, container: &str, prefix: &str) -> Result<Standing> {
+    let sharers = all(conn, container, prefix).await?;
+    let mut there = sharers.iter().filter(|sharer| sharer.status != BackupStatus::Deleted).peekable();
+    if there.peek().is_none() {
+        return Ok(Standing::Nobody);
+    }
+    let is_itself = there.all(|sharer| sharer.id == id && sharer.status == BackupStatus::Error);
+    Ok(if is_itself { Standing::Itself } else { Standing::Somebody })
 }
 
 /// `None` until a worker began.

@@ -39,6 +39,14 @@ struct Params {
     to_pool: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     may_move: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_gb: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<bool>,
 }
 
 impl Params {
@@ -80,6 +88,13 @@ pub(crate) fn to_params(subject: &Subject) -> Result<String> {
         Subject::BackupImport { service, record, .. } => {
             params.service = Some(service.clone());
             params.record = Some(record.clone());
+        }
+        Subject::BackupSweep { container, prefix, service, size_gb, made, .. } => {
+            params.container = Some(container.clone());
+            params.prefix = Some(prefix.clone());
+            params.service = Some(service.clone());
+            params.size_gb = Some(*size_gb);
+            params.made = Some(*made);
         }
         Subject::VolumeCreate { .. }
         | Subject::VolumeRevert { .. }
@@ -152,11 +167,23 @@ pub(crate) fn from_row(row: &Row, kind: JobKind) -> Result<Subject> {
         },
         JobKind::BackupDelete => Subject::BackupDelete { backup_id: row.id("backup_id")? },
         JobKind::BackupVerify => Subject::BackupVerify { backup_id: row.id("backup_id")? },
+        JobKind::BackupSweep => backup_sweep(row, params, lacks)?,
         JobKind::BackupImport => Subject::BackupImport {
             backup_id: row.id("backup_id")?,
             service: params.service.ok_or_else(|| lacks("service"))?,
             record: params.record.ok_or_else(|| lacks("record"))?,
         },
+    })
+}
+
+fn backup_sweep(row: &Row, params: Params, lacks: impl Fn(&str) -> Error) -> Result<Subject> {
+    Ok(Subject::BackupSweep {
+        backup_id: row.id("backup_id")?,
+        container: params.container.ok_or_else(|| lacks("container"))?,
+        prefix: params.prefix.ok_or_else(|| lacks("prefix"))?,
+        service: params.service.ok_or_else(|| lacks("service"))?,
+        size_gb: params.size_gb.ok_or_else(|| lacks("size"))?,
+        made: params.made.ok_or_else(|| lacks("outcome"))?,
     })
 }
 

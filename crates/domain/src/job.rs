@@ -32,6 +32,7 @@ words! {
         BackupDelete = "backup_delete",
         BackupImport = "backup_import",
         BackupVerify = "backup_verify",
+        BackupSweep = "backup_sweep",
     }
 }
 
@@ -52,14 +53,22 @@ impl JobKind {
     pub const fn is_backup(self) -> bool {
         matches!(
             self,
-            Self::BackupCreate | Self::BackupRestore | Self::BackupDelete | Self::BackupImport | Self::BackupVerify
+            Self::BackupCreate
+                | Self::BackupRestore
+                | Self::BackupDelete
+                | Self::BackupImport
+                | Self::BackupVerify
+                | Self::BackupSweep
         )
     }
 
     /// Whether a user may end it before its time.
     #[must_use]
     pub const fn is_cancellable(self) -> bool {
-        matches!(self, Self::BackupCreate | Self::BackupRestore | Self::BackupImport | Self::BackupVerify)
+        matches!(
+            self,
+            Self::BackupCreate | Self::BackupRestore | Self::BackupImport | Self::BackupVerify | Self::BackupSweep
+        )
     }
 }
 
@@ -269,6 +278,16 @@ pub enum Subject {
     BackupVerify {
         backup_id: BackupId,
     },
+    /// Removes what came to the backup's place after the job that wrote there had ended. The row may be gone, so that all there is
+    /// to know stands here; `made`: that job succeeded.
+    BackupSweep {
+        backup_id: BackupId,
+        container: String,
+        prefix: String,
+        service: String,
+        size_gb: i64,
+        made: bool,
+    },
 }
 
 impl Subject {
@@ -291,6 +310,7 @@ impl Subject {
             Self::BackupDelete { .. } => JobKind::BackupDelete,
             Self::BackupImport { .. } => JobKind::BackupImport,
             Self::BackupVerify { .. } => JobKind::BackupVerify,
+            Self::BackupSweep { .. } => JobKind::BackupSweep,
         }
     }
 
@@ -312,6 +332,7 @@ impl Subject {
             | Self::BackupDelete { .. }
             | Self::BackupImport { .. }
             | Self::BackupVerify { .. }
+            | Self::BackupSweep { .. }
             | Self::VolumeDiscard { .. } => None,
         }
     }
@@ -335,7 +356,8 @@ impl Subject {
             | Self::BackupRestore { backup_id, .. }
             | Self::BackupDelete { backup_id }
             | Self::BackupImport { backup_id, .. }
-            | Self::BackupVerify { backup_id } => Some(*backup_id),
+            | Self::BackupVerify { backup_id }
+            | Self::BackupSweep { backup_id, .. } => Some(*backup_id),
             _ => None,
         }
     }

@@ -252,7 +252,8 @@ pub fn of_failure(subject: &Subject, cause: Cause) -> Option<(About, Action, Det
         | Subject::VolumeMove { .. }
         | Subject::VolumeDiscard { .. }
         | Subject::GroupSnapshotCreate { .. }
-        | Subject::BackupImport { .. } => return None,
+        | Subject::BackupImport { .. }
+        | Subject::BackupSweep { .. } => return None,
     })
 }
 

@@ -75,7 +75,7 @@ pub fn settle(subject: &Subject, ending: Ending, begun: bool) -> Effects {
         Subject::VolumeManage { .. } if ok => volume(Becomes(VolumeStatus::Available)),
         Subject::VolumeManage { .. } => volume(Becomes(VolumeStatus::ErrorManaging)),
         Subject::VolumeMove { was, .. } => volume(Becomes(*was)),
-        Subject::VolumeDiscard { .. } | Subject::BackupVerify { .. } => NOTHING,
+        Subject::VolumeDiscard { .. } | Subject::BackupVerify { .. } | Subject::BackupSweep { .. } => NOTHING,
         Subject::VolumeRevert { .. } => {
             let status = if ok { VolumeStatus::Available } else { VolumeStatus::Error };
             Effects { volume: Becomes(status), snapshot: SnapshotEffect::Becomes(SnapshotStatus::Available), ..NOTHING }

@@ -28,7 +28,8 @@ pub async fn delete(context: &Context, container: &str, prefix: &str) -> Result<
     Work::new(&context.cancel).run(delete_all(context, container, prefix)).await
 }
 
-async fn delete_all(context: &Context, container: &str, prefix: &str) -> Result<()> {
+/// Until a listing shows nothing of the backup any more.
+pub(crate) async fn delete_all(context: &Context, container: &str, prefix: &str) -> Result<()> {
     let store = &*context.store;
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
     match store.delete(container, &format::names::metadata(prefix)).await {

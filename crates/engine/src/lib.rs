@@ -14,13 +14,15 @@ mod progress;
 mod restore;
 mod sha256_sums;
 mod stream_reader;
+mod sweep;
 mod work;
 mod zeros;
 
 pub use backup::back_up;
 pub use delete::delete;
 pub use port::{
-    BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Settings, Stored,
+    BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Settings, Spares, Stored,
     VerifyOutcome,
 };
 pub use restore::{inspect, restore, verify};
+pub use sweep::sweep;

@@ -110,6 +110,16 @@ pub struct Layer {
     pub of_snapshot: bool,
 }
 
+/// What stays of what lies at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spares {
+    /// Somebody has a backup there: what it consists of stays, and everything unless that is whole.
+    Rest,
+    /// Nobody is known to have one: what it consists of stays where there is a whole one, and nothing else.
+    Whole,
+    Nothing,
+}
+
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct BackupOutcome {
     pub object_count: u64,

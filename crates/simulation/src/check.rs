@@ -26,6 +26,11 @@ const PASSING_VOLUMES: [VolumeStatus; 9] = [
 const PASSING_SNAPSHOTS: [&str; 5] = ["creating", "deleting", "backing-up", "restoring", "unmanaging"];
 const PASSING_BACKUPS: [BackupStatus; 3] = [BackupStatus::Creating, BackupStatus::Deleting, BackupStatus::Restoring];
 
+/// Backups that are nothing but a row: their jobs failed or were cancelled, and nobody tried to delete them.
+const UNMADE: &str = "SELECT id FROM backups WHERE status = 'error'
+    AND EXISTS (SELECT 1 FROM jobs WHERE backup_id = backups.id AND kind = 'backup_create' AND state IN ('failed', 'cancelled'))
+    AND NOT EXISTS (SELECT 1 FROM jobs WHERE backup_id = backups.id AND kind = 'backup_delete')";
+
 /// A backup's row.
 struct Row {
     id: String,
@@ -36,10 +41,11 @@ struct Row {
 }
 
 impl World {
-    /// Whether every job has ended and every message is sent.
+    /// Whether every job has ended, every message is sent, and nothing can come late.
     pub(crate) fn is_settled(&mut self) -> bool {
         let open = "SELECT id FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY id";
-        self.texts(open).is_empty() && self.texts("SELECT id FROM outbox").is_empty()
+        let open = [open, "SELECT id FROM outbox", "SELECT backup_id AS id FROM late_writes"];
+        open.iter().all(|open| self.texts(open).is_empty())
     }
 
     pub(crate) fn check(&mut self) {
@@ -95,6 +101,9 @@ impl World {
         }
         for id in self.texts("SELECT DISTINCT job_id AS id FROM job_checkpoints") {
             self.wrong(format!("job {id} has ended and left checkpoints"));
+        }
+        for id in self.texts("SELECT backup_id AS id FROM late_writes") {
+            self.wrong(format!("late writes of backup {id} are waited for for ever"));
         }
         for id in self.texts("SELECT id FROM outbox") {
             self.wrong(format!("message {id} is in the outbox for ever"));
@@ -192,13 +201,16 @@ impl World {
         });
     }
 
-    /// Under the prefix of a backup that is available lies what its manifest lists; nothing lies where no backup is.
+    /// Under the prefix of a backup that is available lies what its manifest lists; nothing lies where no backup is, or was
+    /// made.
     fn check_objects(&mut self, backups: &[Row]) {
+        let unmade: BTreeSet<String> = self.texts(UNMADE).into_iter().collect();
         let mut allowed: BTreeMap<(&str, &str), Option<BTreeSet<String>>> = BTreeMap::new();
         for row in backups.iter().filter(|row| row.status != "deleted" && !row.prefix.is_empty()) {
             let place = (row.container.as_str(), row.prefix.as_str());
             if row.status != "available" {
-                allowed.entry(place).or_insert(None);
+                let was_never_made = unmade.contains(&row.id);
+                allowed.entry(place).or_insert_with(|| was_never_made.then(BTreeSet::new));
                 continue;
             }
             let listed = self.manifest(&row.container, &row.prefix).map(|manifest| {

@@ -12,6 +12,7 @@ const RATES: Rates = Rates {
     call_repeated: 20,
     store_fails: 10,
     store_forgotten: 10,
+    put_late: 6,
     message_lost: 10,
     message_repeated: 30,
     slow: 20,
@@ -72,8 +73,9 @@ impl World {
     }
 
     fn cut_off(&mut self, host: usize, lasts_ms: u64) {
+        let is_slowed = self.chance(500);
         let Some(worker) = self.workers.get_mut(host) else { return };
-        worker.is_cut_off = true;
+        (worker.is_cut_off, worker.is_slowed) = (true, is_slowed);
         let life = worker.life;
         self.count("workers cut off");
         self.note(&format!("worker {host} is cut off"));

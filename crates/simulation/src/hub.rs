@@ -67,6 +67,8 @@ pub(crate) struct Rates {
     pub(crate) call_repeated: u32,
     pub(crate) store_fails: u32,
     pub(crate) store_forgotten: u32,
+    /// A write that is held back on its way.
+    pub(crate) put_late: u32,
     pub(crate) message_lost: u32,
     pub(crate) message_repeated: u32,
     pub(crate) slow: u32,
@@ -214,6 +216,9 @@ impl db::simulated::Faults for DatabaseFaults {
             }
             let rates = shared.rates;
             if shared.plants(Planted::AcceptedBeforeCommit) && name.starts_with("accept") && shared.chance(20) {
+                return Commit::Lost;
+            }
+            if shared.plants(Planted::PlaceForgotten) && name == "begin backup" && shared.chance(200) {
                 return Commit::Lost;
             }
             if shared.chance(rates.commit_fails) {

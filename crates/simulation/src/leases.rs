@@ -129,6 +129,7 @@ fn things(spec: &wire::Job) -> Vec<String> {
         Some(Work::DeleteSnapshot(work)) => vec![snapshot(&work.snapshot)],
         Some(Work::ManageSnapshot(work)) => vec![snapshot(&work.snapshot)],
         Some(Work::DeleteBackup(work)) => vec![work.backup.as_ref().and_then(|backup| backup.prefix.clone())],
+        Some(Work::SweepBackup(work)) => vec![work.backup.as_ref().and_then(|backup| backup.prefix.clone())],
         _ => Vec::new(),
     };
     things.into_iter().flatten().collect()

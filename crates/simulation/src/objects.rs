@@ -4,7 +4,12 @@ use domain::{Error, Result};
 use storage::{Entry, Page};
 
 use crate::hub::{Answer, Ask, Life};
+use crate::services::LATE_WRITE_SECS;
 use crate::world::World;
+
+/// When a write that was held back comes after all: perhaps when the job that sent it has ended.
+const LATE_MS_MIN: u64 = 2000;
+const LATE_MS_MAX: u64 = (LATE_WRITE_SECS as u64 - 5) * 1000;
 
 impl World {
     pub(crate) fn serve_object(&mut self, life: Life, ask: Ask) {
@@ -13,6 +18,14 @@ impl World {
         let fails = away || self.chance(rates.store_fails) || (dead && self.chance(500));
         let forgotten = self.chance(rates.store_forgotten);
         match ask {
+            Ask::Put(key, bytes, answer) if self.is_held_back(&key.1) => {
+                self.count("puts held back");
+                self.after_ms(LATE_MS_MIN, LATE_MS_MAX, move |world| {
+                    world.note(&format!("put {}, late", key.1));
+                    world.store.insert(key, bytes);
+                });
+                reply(answer, true, Ok(()));
+            }
             Ask::Put(key, bytes, answer) => {
                 // Who lives and waits no more has closed the connection: what is not stored by then is not stored.
                 let given_up = answer.is_closed() && !dead;
@@ -48,6 +61,12 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// The two documents are not: nobody sends them without having asked whose job it is.
+    fn is_held_back(&self, name: &str) -> bool {
+        let is_document = name.ends_with("_metadata") || name.ends_with("_sha256file");
+        !is_document && self.chance(self.hub.with(|shared| shared.rates.put_late))
     }
 }
 

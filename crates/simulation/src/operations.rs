@@ -8,7 +8,8 @@ use backup_worker::Operations;
 use bytes::Bytes;
 use domain::{Error, Kind, Result};
 use engine::{
-    BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Stored, VerifyOutcome,
+    BackupIdentity, BackupOutcome, BackupRequest, Context, Layer, Reporter, RestoreRequest, Spares, Stored,
+    VerifyOutcome,
 };
 use format::{Compression, VolumeMeta, names};
 use futures::TryStreamExt;
@@ -69,6 +70,30 @@ impl Operations for Played {
     async fn delete(&self, context: &Context, container: &str, prefix: &str) -> Result<()> {
         engine::delete(context, container, prefix).await
     }
+
+    async fn sweep(&self, context: &Context, layer: Layer, spares: Spares) -> Result<()> {
+        stoppable(context, sweep(context, &layer, spares)).await
+    }
+}
+
+async fn sweep(context: &Context, Layer { container, prefix, .. }: &Layer, spares: Spares) -> Result<()> {
+    let page = context.store.list(container, prefix, None).await?;
+    let mut listed: BTreeSet<String> = page.entries.into_iter().map(|entry| entry.name).collect();
+    let documents = [names::metadata(prefix), names::sha256_file(prefix)];
+    let mut named: BTreeSet<String> = documents.clone().into();
+    if documents.iter().all(|document| listed.contains(document)) {
+        named.extend(manifest_at(context, container, prefix).await?.objects.into_iter().map(|(name, _)| name));
+    }
+    let is_whole = named.is_subset(&listed);
+    match (spares, is_whole) {
+        (Spares::Nothing, _) | (Spares::Whole, false) => return engine::delete(context, container, prefix).await,
+        (Spares::Rest, false) => return Ok(()),
+        (_, true) => listed.retain(|name| !named.contains(name)),
+    }
+    for name in listed {
+        context.store.delete(container, &name).await?;
+    }
+    Ok(())
 }
 
 async fn stoppable<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -103,7 +128,11 @@ fn missing(error: Error) -> Error {
 }
 
 async fn manifest(context: &Context, layer: &Layer) -> Result<Manifest> {
-    let bytes = get(context, &layer.container, &names::metadata(&layer.prefix)).await.map_err(missing)?;
+    manifest_at(context, &layer.container, &layer.prefix).await
+}
+
+async fn manifest_at(context: &Context, container: &str, prefix: &str) -> Result<Manifest> {
+    let bytes = get(context, container, &names::metadata(prefix)).await.map_err(missing)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::damaged("no manifest").with_source(error))
 }
 

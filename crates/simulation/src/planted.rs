@@ -23,10 +23,12 @@ pub enum Planted {
     QuotaKept,
     /// What an ended job had stored is remembered for ever.
     CheckpointsKept,
+    /// Where a backup's objects lie is told to its worker and not written down.
+    PlaceForgotten,
 }
 
 impl Planted {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::LeaseCheckRemoved,
         Self::LeasesNeverEnd,
         Self::GenerationIgnoredInReports,
@@ -37,6 +39,7 @@ impl Planted {
         Self::VolumeNotReturned,
         Self::QuotaKept,
         Self::CheckpointsKept,
+        Self::PlaceForgotten,
     ];
 
     /// What is replaced by what in the product's statements that begin so.
@@ -64,7 +67,7 @@ impl Planted {
             }
             Self::QuotaKept => ("UPDATE quota_usages", "SET in_use = in_use + $4", "SET in_use = in_use + MAX($4, 0)"),
             Self::CheckpointsKept => ("DELETE FROM job_checkpoints", "job_id = $1", "job_id = $1 AND 1 = 0"),
-            Self::AckedOnDelivery | Self::AcceptedBeforeCommit => return None,
+            Self::AckedOnDelivery | Self::AcceptedBeforeCommit | Self::PlaceForgotten => return None,
         })
     }
 

@@ -14,6 +14,8 @@ use crate::world::{ApiProcess, SchedulerProcess, World};
 
 /// How long a worker keeps a job without a word.
 pub(crate) const LEASE_SECS: u32 = 12;
+/// How long after its job a write may come.
+pub(crate) const LATE_WRITE_SECS: u32 = 40;
 /// How often a relay looks at its table unasked.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -69,7 +71,12 @@ impl World {
         let life = self.next_life();
         let relay = self.relay(life);
         let lease_ttl_secs = LEASE_SECS;
-        let config = scheduler::Config { host: format!("s{index}"), lease_ttl_secs, ..scheduler::Config::default() };
+        let config = scheduler::Config {
+            host: format!("s{index}"),
+            lease_ttl_secs,
+            late_write_secs: self.late_write_secs,
+            ..scheduler::Config::default()
+        };
         let stepped = Stepped::new(self.database.clone(), relay.nudge(), config);
         let periods = stepped.reconcilers();
         if self.schedulers.len() <= index {

@@ -116,6 +116,8 @@ struct Prepared {
 /// When it cannot begin.
 pub fn deed(deed: Deed, wrong: Option<(How, u64)>) -> anyhow::Result<(Steps, Outcome)> {
     let mut world = World::new(1, None, false)?;
+    // Nothing is held back here.
+    world.late_write_secs = 2;
     world.start_api();
     world.start_scheduler(0);
     world.start_worker(0);

@@ -32,6 +32,8 @@ pub(crate) struct Worker {
     pub(crate) life: Life,
     /// Nothing comes through between it and the schedulers.
     pub(crate) is_cut_off: bool,
+    /// Meanwhile little comes through between it and the store: its jobs outlive their leases.
+    pub(crate) is_slowed: bool,
     /// It is to be asked to end only once.
     pub(crate) is_draining: bool,
     shutdown: CancellationToken,
@@ -79,7 +81,7 @@ impl World {
             let _entered = self.running.enter();
             Some(AbortOnDropHandle::new(stdx::task::spawn("worker", run)))
         };
-        let worker = Worker { life, is_cut_off: false, is_draining: false, shutdown, running };
+        let worker = Worker { life, is_cut_off: false, is_slowed: false, is_draining: false, shutdown, running };
         match self.workers.get_mut(host) {
             Some(place) => *place = worker,
             None => self.workers.push(worker),
@@ -135,16 +137,17 @@ impl World {
                     if let Ask::Put((_, name), ..) | Ask::Delete((_, name), ..) = &ask {
                         check_lease(&self.hub, life, name);
                     }
-                    let delay = self.latency() + self.extra(&ask);
+                    let delay = self.latency() + self.extra(life, &ask);
                     self.after(delay, move |world| world.serve(life, ask));
                 }
             }
         }
     }
 
-    fn extra(&self, ask: &Ask) -> Duration {
-        let is_slow =
-            matches!(ask, Ask::Put(..) | Ask::Get(..)) && self.hub.with(|shared| shared.chance(shared.rates.very_slow));
+    fn extra(&self, life: Life, ask: &Ask) -> Duration {
+        let is_slowed = self.workers.iter().any(|worker| worker.life == life && worker.is_cut_off && worker.is_slowed);
+        let is_slow = matches!(ask, Ask::Put(..) | Ask::Get(..))
+            && (is_slowed || self.hub.with(|shared| shared.chance(shared.rates.very_slow)));
         if is_slow { Duration::from_millis(self.any(2000, 5000)) } else { Duration::ZERO }
     }
 

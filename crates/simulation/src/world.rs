@@ -16,6 +16,7 @@ use crate::clients::Clients;
 use crate::hub::{DatabaseFaults, Hub, Key, Life, Shared};
 use crate::planted::Planted;
 use crate::pool::PoolState;
+use crate::services::LATE_WRITE_SECS;
 use crate::sessions::Sessions;
 use crate::workers::Worker;
 
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) lives: Life,
     /// How often the next call is made.
     pub(crate) times: u32,
+    /// How long after its job a write may come.
+    pub(crate) late_write_secs: u32,
     began: Instant,
     agenda: BTreeMap<(Duration, u64), Act>,
     acts: u64,
@@ -114,6 +117,7 @@ impl World {
             counts: BTreeMap::new(),
             lives: 0,
             times: 1,
+            late_write_secs: LATE_WRITE_SECS,
             began,
             agenda: BTreeMap::new(),
             acts: 0,

@@ -83,4 +83,5 @@ planted! {
     volume_not_returned: VolumeNotReturned,
     quota_kept: QuotaKept,
     checkpoints_kept: CheckpointsKept,
+    place_forgotten: PlaceForgotten,
 }

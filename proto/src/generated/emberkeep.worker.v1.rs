@@ -81,7 +81,7 @@ pub struct Job {
     pub request_id: ::prost::alloc::string::String,
     #[prost(
         oneof = "job::Work",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 21, 22, 23, 25, 19"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 21, 22, 23, 25, 26, 19"
     )]
     pub work: ::core::option::Option<job::Work>,
 }
@@ -117,6 +117,8 @@ pub mod job {
         ImportBackup(super::ImportBackup),
         #[prost(message, tag = "25")]
         VerifyBackup(super::VerifyBackup),
+        #[prost(message, tag = "26")]
+        SweepBackup(super::SweepBackup),
         #[prost(message, tag = "19")]
         CreateGroupSnapshot(super::CreateGroupSnapshot),
     }
@@ -314,6 +316,62 @@ pub struct VerifyBackup {
     /// As in RestoreBackup.
     #[prost(message, repeated, tag = "1")]
     pub chain: ::prost::alloc::vec::Vec<Backup>,
+}
+/// The job that wrote at the backup's place has ended: remove what came later.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SweepBackup {
+    #[prost(message, optional, tag = "1")]
+    pub backup: ::core::option::Option<Backup>,
+    #[prost(enumeration = "sweep_backup::Spares", tag = "2")]
+    pub spares: i32,
+}
+/// Nested message and enum types in `SweepBackup`.
+pub mod sweep_backup {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Spares {
+        Unspecified = 0,
+        /// What a whole backup consists of; where there is none, everything.
+        Rest = 1,
+        /// What a whole backup consists of, and everything else too unless there is one.
+        Whole = 2,
+        /// Nothing: the backup was never made.
+        Nothing = 3,
+    }
+    impl Spares {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "SPARES_UNSPECIFIED",
+                Self::Rest => "SPARES_REST",
+                Self::Whole => "SPARES_WHOLE",
+                Self::Nothing => "SPARES_NOTHING",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "SPARES_UNSPECIFIED" => Some(Self::Unspecified),
+                "SPARES_REST" => Some(Self::Rest),
+                "SPARES_WHOLE" => Some(Self::Whole),
+                "SPARES_NOTHING" => Some(Self::Nothing),
+                _ => None,
+            }
+        }
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListCheckpointsRequest {

@@ -1,5 +1,6 @@
 //! What a job's end does to its backup's row.
 
+use db::late_writes::{self, LateWrites};
 use db::{Conn, Scope, backups, jobs, quotas};
 use domain::backup::{BackupStatus, fail_reason};
 use domain::job::{JobKind, Subject};
@@ -13,6 +14,9 @@ const DEFAULT_REASON: &str = "the job was cancelled";
 
 pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effects: &Effects) -> Result<()> {
     let Some(id) = end.job.subject.backup_id() else { return Ok(()) };
+    if end.job.kind == JobKind::BackupCreate && end.job.attempts > 0 {
+        expect_late_writes(conn, end, id).await?;
+    }
     match effects.backup {
         BackupEffect::Untouched => Ok(()),
         BackupEffect::Gone => gone(conn, end, id).await,
@@ -22,9 +26,6 @@ pub(super) async fn apply(conn: &mut Conn, end: &End<'_>, effects: &Effects) -> 
 
 /// Only from the status that the job itself gave the backup: one that is being deleted meanwhile is not resurrected.
 async fn becomes(conn: &mut Conn, end: &End<'_>, id: BackupId, to: BackupStatus, has_reason: bool) -> Result<()> {
-    let refusal = if end.succeeded() { import::refusal(conn, end).await? } else { None };
-    let to = if refusal.is_some() { BackupStatus::Error } else { to };
-    let has_reason = has_reason || refusal.is_some();
     let from = match end.job.kind {
         JobKind::BackupCreate | JobKind::BackupImport => BackupStatus::Creating,
         JobKind::BackupRestore => BackupStatus::Restoring,
@@ -36,7 +37,7 @@ async fn becomes(conn: &mut Conn, end: &End<'_>, id: BackupId, to: BackupStatus,
         return Ok(());
     }
     if has_reason {
-        let reason = fail_reason(refusal.as_deref().or(end.reason).unwrap_or(DEFAULT_REASON));
+        let reason = fail_reason(end.reason.unwrap_or(DEFAULT_REASON));
         return backups::set_fail_reason(conn, id, Some(&reason), end.now).await;
     }
     match &end.job.subject {
@@ -48,6 +49,25 @@ async fn becomes(conn: &mut Conn, end: &End<'_>, id: BackupId, to: BackupStatus,
         }
         _ => Ok(()),
     }
+}
+
+/// What its workers sent may arrive from now on, wherever it was held back.
+async fn expect_late_writes(conn: &mut Conn, end: &End<'_>, id: BackupId) -> Result<()> {
+    let Some(backup) = found(backups::get(conn, &Scope::All, &id.to_string()).await)? else { return Ok(()) };
+    let (Some(container), Some(prefix)) = (backup.container, backup.service_metadata) else { return Ok(()) };
+    let place = LateWrites {
+        backup_id: id,
+        project_id: backup.project_id,
+        container,
+        prefix,
+        service: backup.service.unwrap_or_default(),
+        size_gb: backup.size_gb,
+        made: end.succeeded(),
+        alone: end.succeeded() && end.job.attempts == 1,
+        ended_at: end.now,
+        due_at: end.now,
+    };
+    late_writes::expect(conn, &place).await
 }
 
 /// The size stays what was charged: the volume cannot have grown while it was `backing-up`, and a snapshot never does.

@@ -2,7 +2,7 @@
 
 use db::{Conn, Scope, backups, metadata, sharing, workers};
 use domain::backup::Backup;
-use domain::job::Subject;
+use domain::job::{Job, Subject};
 use domain::{BackupId, Error, Result};
 use format::BackupRecord;
 
@@ -32,11 +32,11 @@ pub(crate) fn described(placeholder: Backup, record: &str) -> Result<Backup> {
 
 /// Why the record becomes no backup although its objects were there; `None` for jobs of other kinds too. What this looks at
 /// stays locked.
-pub(super) async fn refusal(conn: &mut Conn, end: &End<'_>) -> Result<Option<String>> {
-    let Subject::BackupImport { backup_id, record, .. } = &end.job.subject else { return Ok(None) };
+pub(super) async fn refusal(conn: &mut Conn, job: &Job) -> Result<Option<String>> {
+    let Subject::BackupImport { backup_id, record, .. } = &job.subject else { return Ok(None) };
     let record = BackupRecord::decode(record)?;
     if let (Some(container), Some(prefix)) = (&record.container, &record.service_metadata)
-        && sharing::is_going(conn, *backup_id, container, prefix, end.job.created_at).await?
+        && sharing::is_going(conn, *backup_id, container, prefix, job.created_at).await?
     {
         return Ok(Some("The backup's objects are being deleted with another backup that has the same.".to_owned()));
     }

@@ -29,7 +29,7 @@ fn made() -> Backup {
 }
 
 /// The row and the job that the api leaves for its record.
-async fn import(rig: &Rig, known: &Backup, service: &str) -> domain::JobId {
+pub(crate) async fn import(rig: &Rig, known: &Backup, service: &str) -> domain::JobId {
     import_text(rig, known, service, BackupRecord::encode(known, &BTreeMap::from([("k".into(), "v".into())]))).await
 }
 
@@ -113,10 +113,11 @@ pub(crate) async fn objects_that_are_going_make_no_backup(ground: Ground) {
     let rig = ground.start();
     let known = made();
     let other = put(&rig, &known, BackupStatus::Deleting).await;
-    import(&rig, &known, SERVICE).await;
+    let id = import(&rig, &known, SERVICE).await;
     let mut worker = rig.worker().await;
     let job = worker.take().await;
     assert!(worker.done(&job).await);
+    rig.wait_for_state(id, JobState::Failed).await;
     let row = rig.backup(known.id).await;
     assert!(row.fail_reason.is_some_and(|reason| reason.contains("being deleted")), "{other:?}");
     assert_eq!((row.status, row.service_metadata), (BackupStatus::Error, None));

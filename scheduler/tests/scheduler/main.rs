@@ -12,6 +12,7 @@ mod reconciling;
 mod rig;
 mod rows;
 mod settling;
+mod sweeping;
 mod verifying;
 
 macro_rules! cases {
@@ -104,6 +105,12 @@ cases! {
         a_revert_frees_both_or_spoils_the_volume
         a_restore_gives_names_and_metadata_back
         a_failed_restore_spoils_the_target_not_the_backup;
+    sweeping:
+        of_a_backup_that_was_not_made_nothing_stays
+        a_backup_of_several_attempts_is_looked_after
+        a_backup_of_one_attempt_is_looked_after_when_it_is_gone
+        what_goes_is_nobody_s
+        a_record_of_what_is_swept_is_refused;
     verifying:
         what_was_found_is_kept_with_the_backup
         a_broken_chain_is_damage

@@ -139,7 +139,7 @@ impl Places {
         let port = self.scheduler_ports[usize::from(name.ends_with('2'))];
         format!(
             "[scheduler]\nlisten = '127.0.0.1:{port}'\nhost = '{name}'\nlease_ttl_secs = 6\nheartbeat_interval_secs = 1\n\
-             claim_timeout_secs = 4\ntick_ms = 200\n"
+             late_write_secs = 40\n             claim_timeout_secs = 4\ntick_ms = 200\n"
         )
     }
 

@@ -31,6 +31,7 @@ UNION ALL SELECT 'volume ' || id || ' is ' || status FROM volumes
     WHERE status NOT IN ('available', 'in-use') AND status NOT LIKE 'error%'
 UNION ALL SELECT 'snapshot ' || id || ' is ' || status FROM snapshots WHERE status NOT IN ('available', 'error')
 UNION ALL SELECT 'backup ' || id || ' is ' || status FROM backups WHERE status NOT IN ('available', 'error', 'deleted')
+UNION ALL SELECT 'writes of backup ' || backup_id || ' may come late' FROM late_writes
 UNION ALL SELECT 'an outbox row for ' || queue || ' is left' FROM outbox";
 
 /// A status of error that no job explains.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rand::Rng;
 use tokio::net::TcpListener;
@@ -15,12 +14,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::plan::chosen;
 use crate::client::local;
+use crate::held::forward;
 
 const STATUSES: [u16; 7] = [401, 404, 408, 429, 498, 500, 503];
 /// While a fault lasts, one of so many requests is struck: all of them would be a store that is away.
 const STRUCK_OF: u64 = 3;
-/// Of one connection, not of the whole message.
-const HOP: [HeaderName; 3] = [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StoreFault {
@@ -97,7 +95,7 @@ async fn answer(State(behind): State<Arc<Behind>>, request: Request) -> Response
     if let Some(StoreFault::Status(status)) = fault {
         return status_only(status);
     }
-    let mut response = match forward(&behind, request).await {
+    let mut response = match forward(&behind.http, &behind.store, request).await {
         Ok(response) => response,
         Err(error) => return (StatusCode::BAD_GATEWAY, format!("{error:#}")).into_response(),
     };
@@ -114,23 +112,4 @@ async fn answer(State(behind): State<Arc<Behind>>, request: Request) -> Response
 
 fn status_only(status: u16) -> Response {
     StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE).into_response()
-}
-
-/// As it came, the host's name included: Swift tells clients its address by what they called it.
-async fn forward(behind: &Behind, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut headers = parts.headers;
-    HOP.iter().for_each(|name| drop(headers.remove(name)));
-    let has_body = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length != "0");
-    let mut onward = behind.http.request(parts.method.clone(), format!("{}{path}", behind.store)).headers(headers);
-    if has_body && (parts.method == "PUT" || parts.method == "POST") {
-        onward = onward.body(reqwest::Body::wrap_stream(body.into_data_stream()));
-    }
-    let answered = onward.send().await.context("ask the store")?;
-    let mut response = Response::builder().status(answered.status());
-    for (name, value) in answered.headers().iter().filter(|(name, _)| !HOP.contains(name)) {
-        response = response.header(name, value);
-    }
-    response.body(Body::from_stream(answered.bytes_stream())).context("pass the store's answer on")
 }

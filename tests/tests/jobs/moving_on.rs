@@ -16,7 +16,7 @@ async fn a_disabled_host_hands_its_backups_over() -> Result<()> {
     let cluster = Cluster::start().await?;
     let client = cluster.client()?;
     let faults = Faults::new(Arc::clone(&cluster.store));
-    faults.inject(Rule::new(Operation::Put, 10, Fault::Stall).times(u64::MAX));
+    faults.inject(Rule::new(Operation::Put, 3, Fault::Stall).times(u64::MAX));
     let slow = cluster.worker_of("h1", Arc::new(faults));
     let volume = client.create_volume(1).await?;
     let backup = client.create_backup(&volume, &json!({})).await?;

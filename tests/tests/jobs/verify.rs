@@ -29,9 +29,7 @@ async fn chain(cluster: &Cluster, client: &Client) -> Result<[String; 2]> {
 
 /// The one data object of the full backup that holds the random bytes and that the later one still needs.
 async fn object_of(cluster: &Cluster, backup: &str) -> Result<(String, String)> {
-    let mut conn = cluster.database.read().await?;
-    let row = db::backups::get(&mut conn, &db::Scope::All, backup).await?;
-    let (container, prefix) = row.container.zip(row.service_metadata).context("a place")?;
+    let (container, prefix) = cluster.place_of(backup).await?;
     let page = cluster.store.list(&container, &prefix, None).await?;
     let object = page.entries.into_iter().find(|entry| entry.name.ends_with("-00002")).context("a second object")?;
     Ok((container, object.name))

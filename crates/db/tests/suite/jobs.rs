@@ -65,6 +65,14 @@ pub(crate) async fn every_subject_comes_back(lab: Lab) {
         Subject::BackupRestore { backup_id, volume_id, new_volume: true },
         Subject::BackupDelete { backup_id },
         Subject::BackupVerify { backup_id },
+        Subject::BackupSweep {
+            backup_id,
+            container: "c".into(),
+            prefix: "p".into(),
+            service: "s".into(),
+            size_gb: 2,
+            made: true,
+        },
         Subject::BackupImport { backup_id, service: "cinder.backup".into(), record: "e30=".into() },
     ];
     for subject in subjects {

@@ -71,6 +71,10 @@ impl LoadedLayer {
         Some(DataObject { name, place, compression: traits.compression, zeros: traits.zeros })
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        (0..self.objects.places.len()).filter_map(|index| self.objects.name(&self.layer.prefix, index))
+    }
+
     /// What its objects take of memory.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let Objects { places, traits, tails } = &self.objects;

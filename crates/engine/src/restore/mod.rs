@@ -11,6 +11,7 @@ mod prove;
 mod survey;
 mod target;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -79,6 +80,15 @@ pub async fn inspect(context: &Context, layer: Layer) -> Result<()> {
     let work = Work::new(&context.cancel);
     let layers = work.run(chain::load(context, &work, vec![layer], None)).await?;
     chain::volume_metas(&layers).map(drop)
+}
+
+/// The data objects that the backup's manifest names.
+///
+/// # Errors
+/// As [`inspect`].
+pub(crate) async fn named_objects(context: &Context, work: &Work, layer: Layer) -> Result<HashSet<String>> {
+    let layers = chain::load(context, work, vec![layer], None).await?;
+    Ok(layers.iter().flat_map(LoadedLayer::names).collect())
 }
 
 /// The documents of a chain.

@@ -8,3 +8,4 @@ mod failures;
 mod hostile;
 mod lab;
 mod round_trip;
+mod sweeping;
