@@ -214,7 +214,7 @@ async fn a_stopping_worker_s_job_goes_on_at_the_next() -> Result<()> {
     let cluster = Cluster::start().await?;
     let client = cluster.client()?;
     let faults = Faults::new(Arc::clone(&cluster.store));
-    faults.inject(Rule::new(Operation::Put, 10, Fault::Stall).times(u64::MAX));
+    faults.inject(Rule::new(Operation::Put, 3, Fault::Stall).times(u64::MAX));
     let slow = cluster.worker_on(Arc::new(faults));
     let volume = client.create_volume(1).await?;
     let backup = client.create_backup(&volume, &json!({})).await?;
@@ -231,7 +231,7 @@ async fn a_forced_deletion_ends_a_backup_under_way() -> Result<()> {
     let cluster = Cluster::start().await?;
     let client = cluster.client()?;
     let faults = Faults::new(Arc::clone(&cluster.store));
-    faults.inject(Rule::new(Operation::Put, 10, Fault::Stall).times(u64::MAX));
+    faults.inject(Rule::new(Operation::Put, 3, Fault::Stall).times(u64::MAX));
     let _worker = cluster.worker_on(Arc::new(faults));
     let volume = client.create_volume(1).await?;
     let backup = client.create_backup(&volume, &json!({})).await?;
