@@ -3,7 +3,6 @@
 mod jobs {
     mod cancel;
     mod copies;
-    mod fairness;
     mod moving_on;
     mod progress;
     mod strangers;

@@ -14,10 +14,11 @@ use super::kills::{DATA, MOMENT, backup_in_flight};
 
 /// Objects that are stored before anything happens.
 const STORED: u64 = 5;
-/// From the death of a worker until another has its job.
-const TAKEOVER_MAX: Duration = Duration::from_secs(15);
-/// From the request until the job has ended, which it does when nothing moves any more and no object is left.
-const CANCEL_MAX: Duration = Duration::from_secs(2);
+/// From the death of a worker until another has its job: 15 s, and as much again for a busy machine.
+const TAKEOVER_MAX: Duration = Duration::from_secs(30);
+/// From the request until the job has ended, which it does when nothing moves any more and no object is left: 2 s, and as much
+/// again.
+const CANCEL_MAX: Duration = Duration::from_secs(4);
 
 pub(crate) async fn takeover(services: &mut Services) -> Result<()> {
     let client = services.client()?;

@@ -42,7 +42,8 @@ impl Link {
         let socket = Socket::default();
         let cut_on_drop = CutOnDrop(socket.clone());
         let opening = async {
-            let connection = connect(settings, purpose, socket.clone()).await?;
+            let connection =
+                connect(settings, purpose, socket.clone()).await.map_err(|error| settings.explain(error))?;
             let channel = connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok::<_, Failure>((connection, channel))

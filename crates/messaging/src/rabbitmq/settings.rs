@@ -4,7 +4,7 @@ use std::fmt;
 
 use domain::{Error, Kind, Result};
 use lapin::ConnectionProperties;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 
 use super::tls::{self, Tls};
 
@@ -41,6 +41,12 @@ impl Settings {
         let program = std::env::current_exe().ok();
         let program = program.as_deref().and_then(|path| path.file_stem()?.to_str()).unwrap_or("emberkeep");
         Ok(Self { uri, tls: Tls::default(), shown, process: format!("{program} {}", std::process::id()) })
+    }
+
+    /// Why the broker could not be met.
+    pub(super) fn explain(&self, error: lapin::Error) -> Failure {
+        let asks = self.uri.scheme == AMQPScheme::AMQPS && self.tls.shows_nothing() && tls::is_cut(&error);
+        if asks { Failure::Tls(tls::CUT, error) } else { error.into() }
     }
 
     /// What RabbitMQ's management shows as the connection's name.

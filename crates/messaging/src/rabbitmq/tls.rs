@@ -33,6 +33,11 @@ impl Tls {
         Ok(Self { authorities, identity })
     }
 
+    /// No certificate of ours.
+    pub(super) const fn shows_nothing(&self) -> bool {
+        self.identity.is_none()
+    }
+
     pub(super) fn connector(&self) -> io::Result<RustlsConnector> {
         let config = match &self.authorities {
             Some(authorities) => {
@@ -70,6 +75,16 @@ fn in_words(error: ConfigError) -> (&'static str, String) {
         ),
         other => (CA, other.to_string()),
     }
+}
+
+/// What the broker does that is gone before its alert could be read.
+pub(super) const CUT: &str = "ends the connection; if it wants to see a certificate, give tls_certificate and tls_key";
+
+/// Whether the other side has closed the connection, without a word of TLS.
+pub(super) fn is_cut(error: &lapin::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let lapin::ErrorKind::IOError(error) = error.kind() else { return false };
+    matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
 }
 
 /// What the broker does, in an operator's words, if the error tells of a handshake that failed.
