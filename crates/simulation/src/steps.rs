@@ -11,7 +11,8 @@ use crate::{Outcome, outcome};
 
 /// After the last thing that went wrong.
 const SETTLES_WITHIN: Duration = Duration::from_secs(300);
-const COPIES_GONE_WITHIN: Duration = Duration::from_secs(15);
+/// With the second report of the worker, where the scheduler died of the first; ten seconds lie between two.
+const COPIES_GONE_WITHIN: Duration = Duration::from_secs(30);
 const TRIES: u32 = 20;
 const VOLUME: &str = "/volumes";
 
